@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# A front for meson. "make" builds into build/; the six words are below.
+BUILD = build
+NINJA = ninja -C $(BUILD)
+
+.DEFAULT_GOAL := build
+.PHONY: build run test check fuzz bench install deps-build deps-run deps-test
+
+build: deps-build
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD)
+	@$(NINJA)
+
+deps-build:
+	@packaging/install-deps build
+deps-run:
+	@packaging/install-deps run build
+deps-test:
+	@packaging/install-deps run build test
+
+# The demo organisation on this machine, until Ctrl-C.
+# PORT=8443 LISTEN=127.0.0.1 DOMAIN=localhost
+run: deps-run build
+	@exec $(BUILD)/cordon up --demo $(if $(PORT),--port '$(PORT)') \
+		$(if $(LISTEN),--listen '$(LISTEN)') \
+		$(if $(DOMAIN),--domain '$(DOMAIN)')
+
+# Everything of tier 1 (tests/tiers).
+test: deps-test build
+	@tests/run --tier 1
+
+# Format, layers, -Werror with both compilers, gcc's analyser.
+check: deps-test
+	@tools/check
+
+# FUZZ_SECONDS for each harness.
+FUZZ_SECONDS = 60
+fuzz: deps-test
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
+bench: deps-test build
+	@meson test -C $(BUILD) --benchmark --verbose
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * cordon: the administrator's command.
+ */
+#include <cordon/version.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] = "usage: cordon --version | --help\n";
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf("cordon %s\n", cd_version());
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	fputs(usage, stderr);
+	return 2;
+}
