@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The compiled policy: one immutable, position-independent image that is
+ * mapped and used without parsing. Offsets are checked once, by
+ * cd_snapshot_check(), when an agent receives the image; after that every
+ * reader trusts them.
+ */
+#ifndef CORDON_SNAPSHOT_H
+#define CORDON_SNAPSHOT_H
+
+#include <cordon/decide.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The newest layout this library reads and writes. */
+#define CD_SNAPSHOT_VERSION 1
+
+/* Looks at the header only: magic, version (CD_E_VERSION when newer than
+ * this program), size. Borrows the bytes, which must be 8-aligned and stay
+ * as they are. */
+int cd_snapshot_open(const void *bytes, size_t size,
+		     const struct cd_snapshot **ret_snapshot);
+
+/* Checks every offset, index, length and name of the image: 0 or
+ * CD_E_CORRUPT with the place in diag. Linear in the image's size. */
+int cd_snapshot_check(const struct cd_snapshot *snapshot,
+		      struct cd_diag *diag);
+
+size_t cd_snapshot_size(const struct cd_snapshot *snapshot);
+uint32_t cd_snapshot_rule_count(const struct cd_snapshot *snapshot);
+
+/* Routes: what gateways need to know of an app beyond the decision. */
+enum cd_app_kind {
+	CD_APP_HTTP,
+	CD_APP_TCP,
+	CD_APP_UDP,
+	CD_APP_SSH,
+	CD_APP_RDP
+};
+
+struct cd_app {
+	struct cd_str name;
+	enum cd_app_kind kind;
+	struct cd_str url;	/* "https://payroll.example.com" or empty */
+	struct cd_str host;	/* host name of url, or TLS name of a tcp app */
+	uint16_t port;		/* port of url; 0: the default */
+	uint32_t n_upstreams;
+	bool upstream_tls;	/* upstream is https */
+	uint32_t index;
+};
+
+struct cd_upstream {
+	struct cd_str host; /* name or address as written */
+	uint16_t port;
+	struct cd_addr addr; /* family 0 when host is a name */
+};
+
+uint32_t cd_snapshot_app_count(const struct cd_snapshot *snapshot);
+bool cd_snapshot_app(const struct cd_snapshot *snapshot, uint32_t index,
+		     struct cd_app *ret_app);
+bool cd_snapshot_app_by_name(const struct cd_snapshot *snapshot,
+			     struct cd_str name, struct cd_app *ret_app);
+/* By host name (lower case, no port): constant time in the number of apps. */
+bool cd_snapshot_app_by_host(const struct cd_snapshot *snapshot,
+			     struct cd_str host, struct cd_app *ret_app);
+bool cd_snapshot_upstream(const struct cd_snapshot *snapshot, uint32_t app,
+			  uint32_t i, struct cd_upstream *ret_upstream);
+/* A further setting of the app block by name ("waf", "data", "headers"...),
+ * its text as written; false when the app does not have it. */
+bool cd_snapshot_app_setting(const struct cd_snapshot *snapshot, uint32_t app,
+			     struct cd_str name, struct cd_str *ret_text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
