@@ -99,6 +99,21 @@ wait_for() {
 	done
 }
 
+# A bounded wait: what ignores SIGTERM for 5 seconds is killed.
+tap_stop() { # PID
+	kill "$1" 2>/dev/null || return 0
+	wait_for 5 tap_gone "$1" || kill -9 "$1"
+	wait "$1" 2>/dev/null
+}
+
+tap_gone() { ! kill -0 "$1" || grep -q '^State:.Z' "/proc/$1/status"; }
+
+spawn() {
+	"$@" >&2 </dev/null &
+	spawned=$!
+	at_exit tap_stop $spawned
+}
+
 free_port() {
 	local port
 	while :; do
