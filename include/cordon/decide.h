@@ -19,7 +19,7 @@ extern "C" {
 struct cd_snapshot; /* see <cordon/snapshot.h> */
 
 struct cd_addr {
-	uint8_t family;	   /* 4, 6; 0: none */
+	uint8_t family; /* 4, 6; 0: none */
 	uint8_t bytes[16]; /* network order; IPv4 in the first four */
 };
 
@@ -41,13 +41,13 @@ enum cd_state { CD_UNKNOWN = 0, CD_KNOWN = 1, CD_ABSENT = 2 };
 
 /* One attribute's value. Everything is borrowed for the call. */
 struct cd_value {
-	uint8_t state;	/* enum cd_state */
+	uint8_t state; /* enum cd_state */
 	uint8_t pad[3];
-	uint32_t age;	/* seconds since its source last vouched for it */
-	uint32_t n;	/* number of elements of set, labels, approvers */
+	uint32_t age; /* seconds since its source last vouched for it */
+	uint32_t n; /* number of elements of set, labels, approvers */
 	union {
 		bool b;
-		int64_t i;	/* DURATION s, INT, RISK, FACTOR, PORT, PROTO,
+		int64_t i; /* DURATION s, INT, RISK, FACTOR, PORT, PROTO,
 				   SUBJECT (enum cd_subject), TIME ns */
 		struct cd_name s; /* STRING COUNTRY NAME PATH METHOD APP; the
 				     hash may be 0 for PATH and METHOD */
@@ -62,11 +62,11 @@ struct cd_value {
 enum cd_capability {
 	CD_CAN_ASK = 1 << 0, /* can challenge: sign-in, step-up, request */
 	CD_CAN_RECORD = 1 << 1,
-	CD_CAN_MAX = 1 << 2,	   /* can end a session after a time */
-	CD_CAN_RATE = 1 << 3,	   /* can limit a rate */
+	CD_CAN_MAX = 1 << 2, /* can end a session after a time */
+	CD_CAN_RATE = 1 << 3, /* can limit a rate */
 	CD_CAN_CLIPBOARD = 1 << 4, /* can forbid the clipboard */
-	CD_CAN_UPLOAD = 1 << 5,	   /* can forbid uploads */
-	CD_CAN_DOWNLOAD = 1 << 6,  /* can forbid downloads */
+	CD_CAN_UPLOAD = 1 << 5, /* can forbid uploads */
+	CD_CAN_DOWNLOAD = 1 << 6, /* can forbid downloads */
 	CD_CAN_ALL = 0x7f,
 };
 
@@ -103,29 +103,31 @@ enum cd_verdict { CD_DENY = 0, CD_ASK = 1, CD_CHALLENGE = 2, CD_ALLOW = 3 };
 const char *cd_verdict_name(enum cd_verdict v);
 
 /* Reasons: append-only; the number is in events, the name in every output. */
-#define CD_REASONS(X)                                                        \
-	X(DEFAULT_DENY, "no rule allows this")                               \
-	X(ALLOWED, "a rule allows this")                                     \
-	X(DENY_RULE, "a rule denies this")                                   \
-	X(DENY_UNKNOWN, "a rule denies this because something it needs to know is unknown") \
-	X(SIGN_IN, "sign in first")                                          \
-	X(STEP_UP, "prove your second factor again")                         \
-	X(ATTEST, "this device has to report its state again")               \
-	X(APPROVAL, "needs approval by others")                              \
-	X(CANNOT_ASK, "would need a sign-in, proof or approval that this point cannot ask for") \
-	X(NO_SNAPSHOT, "no policy is in force at this point")                \
-	X(SNAPSHOT_EXPIRED, "the policy at this point is past its not-after") \
-	X(SESSION_REVOKED, "the session was revoked")                        \
-	X(SESSION_EXPIRED, "the session ended")                              \
-	X(BAD_REQUEST, "the request is ambiguous or malformed")              \
-	X(NO_SUCH_APP, "no app has this name")                               \
+#define CD_REASONS(X)                                                               \
+	X(DEFAULT_DENY, "no rule allows this")                                      \
+	X(ALLOWED, "a rule allows this")                                            \
+	X(DENY_RULE, "a rule denies this")                                          \
+	X(DENY_UNKNOWN,                                                             \
+	  "a rule denies this because something it needs to know is unknown")       \
+	X(SIGN_IN, "sign in first")                                                 \
+	X(STEP_UP, "prove your second factor again")                                \
+	X(ATTEST, "this device has to report its state again")                      \
+	X(APPROVAL, "needs approval by others")                                     \
+	X(CANNOT_ASK,                                                               \
+	  "would need a sign-in, proof or approval that this point cannot ask for") \
+	X(NO_SNAPSHOT, "no policy is in force at this point")                       \
+	X(SNAPSHOT_EXPIRED, "the policy at this point is past its not-after")       \
+	X(SESSION_REVOKED, "the session was revoked")                               \
+	X(SESSION_EXPIRED, "the session ended")                                     \
+	X(BAD_REQUEST, "the request is ambiguous or malformed")                     \
+	X(NO_SUCH_APP, "no app has this name")                                      \
 	X(INTERNAL, "this point met an error of its own")
 
 enum cd_reason {
 #define X(id, text) CD_REASON_##id,
 	CD_REASONS(X)
 #undef X
-	CD_REASON_COUNT,
+		CD_REASON_COUNT,
 };
 /* "DEFAULT_DENY"...; and the sentence for people. */
 const char *cd_reason_name(enum cd_reason r);
@@ -134,13 +136,13 @@ const char *cd_reason_text(enum cd_reason r);
 enum cd_on_change { CD_CHANGE_CUT, CD_CHANGE_DRAIN, CD_CHANGE_KEEP };
 
 struct cd_obligations {
-	bool record;	      /* record if possible */
+	bool record; /* record if possible */
 	bool record_required; /* no recording, no session */
 	bool no_clipboard;
 	bool no_upload;
 	bool no_download;
-	uint32_t max;	      /* seconds a session may last; 0: none */
-	uint32_t rate_count;  /* requests per rate_period; 0: none */
+	uint32_t max; /* seconds a session may last; 0: none */
+	uint32_t rate_count; /* requests per rate_period; 0: none */
 	uint32_t rate_period; /* seconds */
 };
 
@@ -151,24 +153,24 @@ struct cd_obligations {
 /* One atom that failed in the rule the explanation is about. `atom` numbers
  * it in the snapshot; text comes from cd_failure_need() and _have(). */
 struct cd_failure {
-	uint8_t attr;  /* enum cd_attr */
-	uint8_t cure;  /* enum cd_cure: what the person can do; or NONE */
+	uint8_t attr; /* enum cd_attr */
+	uint8_t cure; /* enum cd_cure: what the person can do; or NONE */
 	uint8_t state; /* enum cd_state of the value met */
 	uint8_t approval; /* 1: an `approval by` atom */
 	uint32_t atom;
 };
 
 struct cd_decision {
-	uint8_t verdict;   /* enum cd_verdict; starts as CD_DENY */
-	uint8_t reason;	   /* enum cd_reason */
+	uint8_t verdict; /* enum cd_verdict; starts as CD_DENY */
+	uint8_t reason; /* enum cd_reason */
 	uint8_t on_change; /* enum cd_on_change of the rule(s) that allowed */
 	uint8_t n_failed;
 	uint8_t n_report;
 	uint8_t cut_always; /* the deny rests on risk: cut whatever on_change */
 	uint16_t pad;
-	uint32_t rule;	    /* the rule that gave the verdict or CD_NO_RULE */
+	uint32_t rule; /* the rule that gave the verdict or CD_NO_RULE */
 	uint32_t explained; /* the rule that `failed` is about */
-	uint32_t drain;	    /* seconds, for CD_CHANGE_DRAIN */
+	uint32_t drain; /* seconds, for CD_CHANGE_DRAIN */
 	uint32_t candidates; /* rules visited */
 	int64_t recheck_at; /* ns; INT64_MAX: no clock can turn it */
 	struct cd_obligations obligations;

@@ -13,24 +13,24 @@ extern "C" {
 #endif
 
 /* Limits, each refused with CD_E_LIMIT and the place. */
-#define CD_MAX_FILE_SIZE (16u << 20)  /* bytes of one policy file */
+#define CD_MAX_FILE_SIZE (16u << 20) /* bytes of one policy file */
 #define CD_MAX_FILES 1024
 #define CD_MAX_RULES 65536
-#define CD_MAX_SETS 65536	      /* segments, hosts, groups, services... */
+#define CD_MAX_SETS 65536 /* segments, hosts, groups, services... */
 #define CD_MAX_APPS 16384
-#define CD_MAX_NESTING 32	      /* parentheses, segments, groups */
-#define CD_MAX_LIST 4096	      /* elements of one comma list */
-#define CD_MAX_NAME 128		      /* bytes of a name */
-#define CD_MAX_STRING 1024	      /* bytes of a quoted string */
-#define CD_MAX_ATOMS 256	      /* atoms of one condition */
-#define CD_MAX_CANDIDATES 256	      /* rules for one subject x object */
+#define CD_MAX_NESTING 32 /* parentheses, segments, groups */
+#define CD_MAX_LIST 4096 /* elements of one comma list */
+#define CD_MAX_NAME 128 /* bytes of a name */
+#define CD_MAX_STRING 1024 /* bytes of a quoted string */
+#define CD_MAX_ATOMS 256 /* atoms of one condition */
+#define CD_MAX_CANDIDATES 256 /* rules for one subject x object */
 #define CD_MAX_FEED_ENTRIES 4194304
 #define CD_MAX_SNAPSHOT_SIZE (512u << 20)
 
 struct cd_policy; /* parsed policy */
 
 struct cd_source {
-	const char *name;   /* shown in messages */
+	const char *name; /* shown in messages */
 	struct cd_str text; /* borrowed until cd_policy_free() */
 };
 

@@ -25,8 +25,7 @@ int cd_snapshot_open(const void *bytes, size_t size,
 
 /* Checks every offset, index, length and name of the image: 0 or
  * CD_E_CORRUPT with the place in diag. Linear in the image's size. */
-int cd_snapshot_check(const struct cd_snapshot *snapshot,
-		      struct cd_diag *diag);
+int cd_snapshot_check(const struct cd_snapshot *snapshot, struct cd_diag *diag);
 
 size_t cd_snapshot_size(const struct cd_snapshot *snapshot);
 uint32_t cd_snapshot_rule_count(const struct cd_snapshot *snapshot);
@@ -43,11 +42,11 @@ enum cd_app_kind {
 struct cd_app {
 	struct cd_str name;
 	enum cd_app_kind kind;
-	struct cd_str url;	/* "https://payroll.example.com" or empty */
-	struct cd_str host;	/* host name of url, or TLS name of a tcp app */
-	uint16_t port;		/* port of url; 0: the default */
+	struct cd_str url; /* "https://payroll.example.com" or empty */
+	struct cd_str host; /* host name of url, or TLS name of a tcp app */
+	uint16_t port; /* port of url; 0: the default */
 	uint32_t n_upstreams;
-	bool upstream_tls;	/* upstream is https */
+	bool upstream_tls; /* upstream is https */
 	uint32_t index;
 };
 

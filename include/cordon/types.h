@@ -26,19 +26,22 @@ struct cd_str {
 	size_t len;
 };
 
-#define CD_STR_INIT(lit) { (lit), sizeof(lit) - 1 }
+#define CD_STR_INIT(lit)               \
+	{                              \
+		(lit), sizeof(lit) - 1 \
+	}
 
 /* Our own error numbers, all below -1000. cd_strerror() names each. */
 enum cd_error {
-	CD_E_SYNTAX = -1001,	/* text does not parse; see the diag */
-	CD_E_CHECK = -1002,	/* text parses and does not check; see the diag */
-	CD_E_LIMIT = -1003,	/* a named limit was exceeded */
-	CD_E_CORRUPT = -1004,	/* bytes do not hold what they claim */
-	CD_E_VERSION = -1005,	/* newer than this program understands */
+	CD_E_SYNTAX = -1001, /* text does not parse; see the diag */
+	CD_E_CHECK = -1002, /* text parses and does not check; see the diag */
+	CD_E_LIMIT = -1003, /* a named limit was exceeded */
+	CD_E_CORRUPT = -1004, /* bytes do not hold what they claim */
+	CD_E_VERSION = -1005, /* newer than this program understands */
 	CD_E_SIGNATURE = -1006, /* signature, audience or serial refused */
-	CD_E_NOTFOUND = -1007,	/* the thing named does not exist */
-	CD_E_EXPIRED = -1008,	/* past its not-after */
-	CD_E_DENIED = -1009,	/* not permitted to this caller */
+	CD_E_NOTFOUND = -1007, /* the thing named does not exist */
+	CD_E_EXPIRED = -1008, /* past its not-after */
+	CD_E_DENIED = -1009, /* not permitted to this caller */
 	CD_E_UNSUPPORTED = -1010, /* understood, and not available here */
 };
 

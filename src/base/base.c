@@ -54,16 +54,16 @@ static const struct {
 	int err;
 	const char *text;
 } error_texts[] = {
-	{ CD_E_SYNTAX, "syntax error" },
-	{ CD_E_CHECK, "policy does not check" },
-	{ CD_E_LIMIT, "limit exceeded" },
-	{ CD_E_CORRUPT, "corrupt data" },
-	{ CD_E_VERSION, "newer version than this program understands" },
-	{ CD_E_SIGNATURE, "signature, audience or serial refused" },
-	{ CD_E_NOTFOUND, "not found" },
-	{ CD_E_EXPIRED, "expired" },
-	{ CD_E_DENIED, "not permitted" },
-	{ CD_E_UNSUPPORTED, "not supported here" },
+	{CD_E_SYNTAX, "syntax error"},
+	{CD_E_CHECK, "policy does not check"},
+	{CD_E_LIMIT, "limit exceeded"},
+	{CD_E_CORRUPT, "corrupt data"},
+	{CD_E_VERSION, "newer version than this program understands"},
+	{CD_E_SIGNATURE, "signature, audience or serial refused"},
+	{CD_E_NOTFOUND, "not found"},
+	{CD_E_EXPIRED, "expired"},
+	{CD_E_DENIED, "not permitted"},
+	{CD_E_UNSUPPORTED, "not supported here"},
 };
 
 const char *cd_strerror(int err)

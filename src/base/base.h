@@ -22,11 +22,11 @@
 /* Scoped ownership: `struct cd_x *x cd_auto(cd_x_free) = NULL;` frees x when
  * it leaves scope. Hand over with CD_TAKE(x). */
 #define cd_auto(fn) __attribute__((cleanup(fn)))
-#define CD_TAKE(p)                              \
-	({                                      \
-		__typeof__(p) cd_taken_ = (p);  \
-		(p) = NULL;                     \
-		cd_taken_;                      \
+#define CD_TAKE(p)                             \
+	({                                     \
+		__typeof__(p) cd_taken_ = (p); \
+		(p) = NULL;                    \
+		cd_taken_;                     \
 	})
 
 /* Ends the process with the place of a broken invariant. */

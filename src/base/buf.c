@@ -11,13 +11,13 @@
 
 void cd_buf_init(struct cd_buf *b, size_t max)
 {
-	*b = (struct cd_buf){ .max = max };
+	*b = (struct cd_buf){.max = max};
 }
 
 void cd_buf_done(struct cd_buf *b)
 {
 	free(b->data);
-	*b = (struct cd_buf){ .max = b->max };
+	*b = (struct cd_buf){.max = b->max};
 }
 
 void cd_buf_clear(struct cd_buf *b)
@@ -159,7 +159,7 @@ char *cd_buf_take(struct cd_buf *b)
 		return NULL;
 	b->data[b->len] = 0;
 	p = b->data;
-	*b = (struct cd_buf){ .max = b->max };
+	*b = (struct cd_buf){.max = b->max};
 	return p;
 }
 

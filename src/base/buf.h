@@ -50,7 +50,7 @@ struct cd_reader {
 
 static inline struct cd_reader cd_reader_make(const void *p, size_t len)
 {
-	return (struct cd_reader){ p, (const unsigned char *)p + len, false };
+	return (struct cd_reader){p, (const unsigned char *)p + len, false};
 }
 
 uint8_t cd_read_u8(struct cd_reader *r);

@@ -44,9 +44,8 @@ bool cd_str_has_suffix(struct cd_str s, struct cd_str suffix)
 {
 	if (s.len < suffix.len)
 		return false;
-	return suffix.len == 0 ||
-	       memcmp(s.ptr + (s.len - suffix.len), suffix.ptr, suffix.len) ==
-		       0;
+	return suffix.len == 0 || memcmp(s.ptr + (s.len - suffix.len),
+					 suffix.ptr, suffix.len) == 0;
 }
 
 static bool is_blank(char c)
@@ -126,8 +125,7 @@ int cd_str_parse_u64(struct cd_str s, uint64_t *ret_n)
 
 #define DISTANCE_MAX 64
 
-unsigned int cd_str_distance(struct cd_str a, struct cd_str b,
-			     unsigned int max)
+unsigned int cd_str_distance(struct cd_str a, struct cd_str b, unsigned int max)
 {
 	unsigned int row[DISTANCE_MAX + 1];
 
@@ -141,8 +139,8 @@ unsigned int cd_str_distance(struct cd_str a, struct cd_str b,
 		row[0] = i;
 		for (unsigned int j = 1; j <= b.len; j++) {
 			unsigned int up = row[j];
-			unsigned int best = diagonal +
-					    (a.ptr[i - 1] != b.ptr[j - 1]);
+			unsigned int best =
+				diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
 
 			best = CD_MIN(best, up + 1);
 			row[j] = CD_MIN(best, row[j - 1] + 1);
@@ -158,11 +156,11 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 	static const struct {
 		unsigned char lo, hi, lo2, hi2, n;
 	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },	{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },	{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },	{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },	{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+		{0x01, 0x7f, 0, 0, 1},	     {0xc2, 0xdf, 0x80, 0xbf, 2},
+		{0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+		{0xf4, 0xf4, 0x80, 0x8f, 4},
 	};
 
 	for (size_t i = 0; i < CD_ARRAY_SIZE(forms); i++) {

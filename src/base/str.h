@@ -11,18 +11,18 @@
 #include "base/base.h"
 
 #define CD_STR(lit) ((struct cd_str)CD_STR_INIT(lit))
-#define CD_STR_NULL ((struct cd_str){ NULL, 0 })
+#define CD_STR_NULL ((struct cd_str){NULL, 0})
 /* For printf: "%.*s", CD_STR_FMT(s) */
 #define CD_STR_FMT(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
 static inline struct cd_str cd_str_from(const char *z)
 {
-	return (struct cd_str){ z, z ? strlen(z) : 0 };
+	return (struct cd_str){z, z ? strlen(z) : 0};
 }
 
 static inline struct cd_str cd_str_make(const void *p, size_t len)
 {
-	return (struct cd_str){ p, len };
+	return (struct cd_str){p, len};
 }
 
 static inline bool cd_str_equal(struct cd_str a, struct cd_str b)
