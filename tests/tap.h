@@ -39,17 +39,17 @@ struct tap_test {
 
 static struct tap_test *tap_first;
 static struct tap_test **tap_last = &tap_first;
-static unsigned tap_fails; /* failed checks of the running test */
+static unsigned tap_fails;     /* failed checks of the running test */
 static char tap_skip_why[200]; /* not empty: the running test was skipped */
 
-#define TEST(name_)                                                            \
-	static void test_##name_(void);                                        \
-	static struct tap_test tap_##name_ = {#name_, test_##name_, NULL};     \
-	__attribute__((constructor)) static void tap_add_##name_(void)         \
-	{                                                                      \
-		*tap_last = &tap_##name_;                                      \
-		tap_last = &tap_##name_.next;                                  \
-	}                                                                      \
+#define TEST(name_)                                                          \
+	static void test_##name_(void);                                      \
+	static struct tap_test tap_##name_ = { #name_, test_##name_, NULL }; \
+	__attribute__((constructor)) static void tap_add_##name_(void)       \
+	{                                                                    \
+		*tap_last = &tap_##name_;                                    \
+		tap_last = &tap_##name_.next;                                \
+	}                                                                    \
 	static void test_##name_(void)
 
 /* Prints a line of its own that TAP readers ignore and people read. */
@@ -101,8 +101,8 @@ __attribute__((unused)) static bool tap_int(const char *file, int line,
 					    intmax_t want)
 {
 	return got == want ||
-		tap_fail(file, line, "%s: got %" PRIdMAX ", want %" PRIdMAX,
-			 expr, got, want);
+	       tap_fail(file, line, "%s: got %" PRIdMAX ", want %" PRIdMAX,
+			expr, got, want);
 }
 
 __attribute__((unused)) static bool tap_uint(const char *file, int line,
@@ -110,8 +110,8 @@ __attribute__((unused)) static bool tap_uint(const char *file, int line,
 					     uintmax_t want)
 {
 	return got == want ||
-		tap_fail(file, line, "%s: got %" PRIuMAX ", want %" PRIuMAX,
-			 expr, got, want);
+	       tap_fail(file, line, "%s: got %" PRIuMAX ", want %" PRIuMAX,
+			expr, got, want);
 }
 
 __attribute__((unused)) static bool tap_str(const char *file, int line,
@@ -154,12 +154,12 @@ __attribute__((unused)) static bool tap_mem(const char *file, int line,
 
 #define ok_true(expr) tap_true(__FILE__, __LINE__, #expr, !!(expr))
 #define ok_false(expr) tap_true(__FILE__, __LINE__, "!(" #expr ")", !(expr))
-#define ok_eq_int(got, want)                                                   \
+#define ok_eq_int(got, want) \
 	tap_int(__FILE__, __LINE__, #got, (intmax_t)(got), (intmax_t)(want))
-#define ok_eq_uint(got, want)                                                  \
+#define ok_eq_uint(got, want) \
 	tap_uint(__FILE__, __LINE__, #got, (uintmax_t)(got), (uintmax_t)(want))
 #define ok_eq_str(got, want) tap_str(__FILE__, __LINE__, #got, (got), (want))
-#define ok_mem(got, got_len, want, want_len)                                   \
+#define ok_mem(got, got_len, want, want_len) \
 	tap_mem(__FILE__, __LINE__, #got, (got), (got_len), (want), (want_len))
 /* fail("why %d", n): a check that has already been found not to hold. */
 #define fail(...) tap_fail(__FILE__, __LINE__, __VA_ARGS__)

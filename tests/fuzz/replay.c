@@ -29,7 +29,7 @@ static bool replay_file(const char *path)
 	if (size >= 0)
 		data = (uint8_t *)malloc(size ? (size_t)size : 1);
 	fine = data && !fseek(f, 0, SEEK_SET) &&
-		fread(data, 1, (size_t)size, f) == (size_t)size;
+	       fread(data, 1, (size_t)size, f) == (size_t)size;
 	if (fine)
 		LLVMFuzzerTestOneInput(data, (size_t)size);
 	else

@@ -2,7 +2,7 @@
 /*
  * Fails chosen allocations of the code under test, and finds its leaks.
  *
- *	OOM_EACH {
+ *	OOM_EACH(n) {
  *		struct cd_x *x = NULL;
  *		int ret = cd_x_new(&x);
  *
@@ -10,7 +10,7 @@
  *		cd_x_free(&x);
  *	}
  *
- * The block runs with the first allocation failing, then the second, and so on
+ * The block runs with the first allocation failing (n = 0), then the second, and so on
  * until a run in which none had to; the allocations before it succeed, and so
  * do those after it, which is where forgotten checks hide. After each run
  * everything that the block allocated must be free again. At most OOM_RUNS
@@ -30,7 +30,7 @@
 #include <string.h>
 
 #define OOM_RUNS 20000u
-#define OOM_LIVE 65536u /* live allocations tracked, a power of two */
+#define OOM_LIVE 16384u /* live allocations tracked, a power of two */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -48,7 +48,8 @@ void __wrap_free(void *p);
 
 static struct {
 	bool armed;
-	unsigned run; /* which allocation fails in this run */
+	bool more;     /* this run is not the last */
+	unsigned run;  /* which allocation fails in this run */
 	unsigned seen; /* allocations so far in this run */
 	bool failed;
 	size_t live;
@@ -168,32 +169,34 @@ static inline bool oom_failed(void)
 	return oom.failed;
 }
 
-static inline void oom_arm(unsigned run)
+static inline unsigned oom_arm(unsigned run)
 {
 	memset(&oom, 0, sizeof(oom));
 	oom.run = run;
+	oom.more = true;
 	oom.armed = true;
+	return run;
 }
 
-/* The end of run n: true when there is to be another. */
-static inline bool oom_again(const char *file, int line)
+/* Judges the run that ends; the number of the next, if there is to be one. */
+static inline unsigned oom_next(const char *file, int line)
 {
 	oom.armed = false;
+	oom.more = false;
 	if (oom.live)
 		tap_fail(file, line, "allocation %u refused: %zu leaked",
 			 oom.run, oom.live);
-	if (!oom.failed) {
+	if (!oom.failed)
 		note("%u allocations, each refused once", oom.seen);
-		return false;
-	}
-	if (oom.run + 1 == OOM_RUNS)
-		return tap_fail(file, line, "over %u allocations", OOM_RUNS);
-	oom_arm(oom.run + 1);
-	return true;
+	else if (oom.run + 1 == OOM_RUNS)
+		tap_fail(file, line, "over %u allocations", OOM_RUNS);
+	else
+		return oom_arm(oom.run + 1);
+	return oom.run;
 }
 
-#define OOM_EACH                                                               \
-	for (bool oom_more_ = (oom_arm(0), true); oom_more_;                   \
-	     oom_more_ = oom_again(__FILE__, __LINE__))
+#define OOM_EACH(n_)                             \
+	for (unsigned n_ = oom_arm(0); oom.more; \
+	     n_ = oom_next(__FILE__, __LINE__))
 
 #endif

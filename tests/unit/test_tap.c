@@ -6,14 +6,14 @@
 #include "tap.h"
 
 /* Runs one check that must fail, and forgets that it did. */
-#define FAILS(check)                                                           \
-	do {                                                                   \
-		unsigned before_ = tap_fails;                                  \
-		bool held_ = (check);                                          \
-		bool counted_ = tap_fails == before_ + 1;                      \
-		tap_fails = before_;                                           \
-		ok_true(!held_);                                               \
-		ok_true(counted_);                                             \
+#define FAILS(check)                                      \
+	do {                                              \
+		unsigned before_ = tap_fails;             \
+		bool held_ = (check);                     \
+		bool counted_ = tap_fails == before_ + 1; \
+		tap_fails = before_;                      \
+		ok_true(!held_);                          \
+		ok_true(counted_);                        \
 	} while (0)
 
 TEST(checks_hold)
@@ -67,7 +67,7 @@ TEST(order_is_that_of_the_file_2)
 TEST(only_takes_patterns)
 {
 	char prog[] = "t", only[] = "--only", pat[] = "ab*";
-	char *argv[] = {prog, only, pat, NULL};
+	char *argv[] = { prog, only, pat, NULL };
 
 	ok_true(tap_wanted("abc", 3, argv));
 	ok_false(tap_wanted("xabc", 3, argv));
