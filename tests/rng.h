@@ -34,7 +34,7 @@ __attribute__((unused)) static struct rng rng_init(uint64_t salt)
 	uint64_t seed = rng_env("CORDON_SEED", 1);
 
 	printf("# CORDON_SEED=%llu\n", (unsigned long long)seed);
-	return (struct rng){ seed * 0x9e3779b97f4a7c15u ^ salt };
+	return (struct rng){seed * 0x9e3779b97f4a7c15u ^ salt};
 }
 
 __attribute__((unused)) static uint64_t rng_u64(struct rng *r)

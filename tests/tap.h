@@ -39,17 +39,17 @@ struct tap_test {
 
 static struct tap_test *tap_first;
 static struct tap_test **tap_last = &tap_first;
-static unsigned tap_fails;     /* failed checks of the running test */
+static unsigned tap_fails; /* failed checks of the running test */
 static char tap_skip_why[200]; /* not empty: the running test was skipped */
 
-#define TEST(name_)                                                          \
-	static void test_##name_(void);                                      \
-	static struct tap_test tap_##name_ = { #name_, test_##name_, NULL }; \
-	__attribute__((constructor)) static void tap_add_##name_(void)       \
-	{                                                                    \
-		*tap_last = &tap_##name_;                                    \
-		tap_last = &tap_##name_.next;                                \
-	}                                                                    \
+#define TEST(name_)                                                        \
+	static void test_##name_(void);                                    \
+	static struct tap_test tap_##name_ = {#name_, test_##name_, NULL}; \
+	__attribute__((constructor)) static void tap_add_##name_(void)     \
+	{                                                                  \
+		*tap_last = &tap_##name_;                                  \
+		tap_last = &tap_##name_.next;                              \
+	}                                                                  \
 	static void test_##name_(void)
 
 /* Prints a line of its own that TAP readers ignore and people read. */

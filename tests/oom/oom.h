@@ -48,8 +48,8 @@ void __wrap_free(void *p);
 
 static struct {
 	bool armed;
-	bool more;     /* this run is not the last */
-	unsigned run;  /* which allocation fails in this run */
+	bool more; /* this run is not the last */
+	unsigned run; /* which allocation fails in this run */
 	unsigned seen; /* allocations so far in this run */
 	bool failed;
 	size_t live;

@@ -67,7 +67,7 @@ TEST(order_is_that_of_the_file_2)
 TEST(only_takes_patterns)
 {
 	char prog[] = "t", only[] = "--only", pat[] = "ab*";
-	char *argv[] = { prog, only, pat, NULL };
+	char *argv[] = {prog, only, pat, NULL};
 
 	ok_true(tap_wanted("abc", 3, argv));
 	ok_false(tap_wanted("xabc", 3, argv));
