@@ -8,9 +8,9 @@
  *	}
  *
  * A TEST registers itself; main() is provided here and prints TAP, one point
- * per TEST. A failed check is printed with file and line, marks the test
- * failed and goes on, so that one run shows everything that is wrong; checks
- * return whether they held, for the rare case where going on makes no sense:
+ * per TEST. A failed check is told on standard error with file and line, marks
+ * the test failed and goes on, so that one run shows everything that is wrong;
+ * checks return whether they held, for when going on makes no sense:
  *
  *		if (!ok_true(p))
  *			return;
@@ -31,6 +31,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Failures of one test that are printed; the rest is counted. */
+#define TAP_SHOWN 20
+
 struct tap_test {
 	const char *name;
 	void (*run)(void);
@@ -39,6 +42,7 @@ struct tap_test {
 
 static struct tap_test *tap_first;
 static struct tap_test **tap_last = &tap_first;
+static const char *tap_name = ""; /* of the running test */
 static unsigned tap_fails; /* failed checks of the running test */
 static char tap_skip_why[200]; /* not empty: the running test was skipped */
 
@@ -81,12 +85,13 @@ tap_fail(const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
 
-	tap_fails++;
-	printf("# %s:%d: ", file, line);
+	if (++tap_fails > TAP_SHOWN)
+		return false;
+	fprintf(stderr, "# %s:%d: %s: ", file, line, tap_name);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	putchar('\n');
+	fputc('\n', stderr);
 	return false;
 }
 
@@ -126,6 +131,20 @@ __attribute__((unused)) static bool tap_str(const char *file, int line,
 			want ? "\"" : "");
 }
 
+/* The first bytes of what the failure just told about. */
+__attribute__((unused)) static void tap_hex(const char *what,
+					    const unsigned char *p, size_t len)
+{
+	size_t i;
+
+	if (tap_fails > TAP_SHOWN)
+		return;
+	fprintf(stderr, "#   %s", what);
+	for (i = 0; i < len && i < 16; i++)
+		fprintf(stderr, " %02x", p[i]);
+	fputc('\n', stderr);
+}
+
 /* Says where two stretches of memory part, with the bytes from there on. */
 __attribute__((unused)) static bool tap_mem(const char *file, int line,
 					    const char *expr, const void *got,
@@ -134,7 +153,7 @@ __attribute__((unused)) static bool tap_mem(const char *file, int line,
 {
 	const unsigned char *g = (const unsigned char *)got;
 	const unsigned char *w = (const unsigned char *)want;
-	size_t i, at = 0;
+	size_t at = 0;
 
 	while (at < got_len && at < want_len && g[at] == w[at])
 		at++;
@@ -142,13 +161,8 @@ __attribute__((unused)) static bool tap_mem(const char *file, int line,
 		return true;
 	tap_fail(file, line, "%s: got %zu bytes, want %zu, differ at %zu", expr,
 		 got_len, want_len, at);
-	printf("#   got ");
-	for (i = at; i < got_len && i < at + 16; i++)
-		printf(" %02x", g[i]);
-	printf("\n#   want");
-	for (i = at; i < want_len && i < at + 16; i++)
-		printf(" %02x", w[i]);
-	putchar('\n');
+	tap_hex("got ", g + at, got_len - at);
+	tap_hex("want", w + at, want_len - at);
 	return false;
 }
 
@@ -182,8 +196,12 @@ static bool tap_wanted(const char *name, int argc, char **argv)
 static bool tap_run(const struct tap_test *t, unsigned nr)
 {
 	tap_fails = 0;
+	tap_name = t->name;
 	tap_skip_why[0] = '\0';
 	t->run();
+	if (tap_fails > TAP_SHOWN)
+		fprintf(stderr, "# %s: %u more\n", t->name,
+			tap_fails - TAP_SHOWN);
 	printf("%s %u - %s", tap_fails ? "not ok" : "ok", nr, t->name);
 	if (tap_skip_why[0])
 		printf(" # SKIP %s", tap_skip_why);

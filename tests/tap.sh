@@ -49,7 +49,8 @@ tap_point() { # STATUS NAME
 	return "$1"
 }
 
-tap_say() { sed 's/^/# /'; }
+# Failures are told on standard error: that is what the runner shows.
+tap_say() { sed 's/^/# /' >&2; }
 
 ok() {
 	local name=$1 out status
