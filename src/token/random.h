@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random bytes for keys, nonces and ids, from the kernel (getrandom). There
- * is no weaker fallback: when the kernel cannot give any, the process ends,
+ * Random bytes for keys, nonces and ids, from libcrypto (kernel seeded). There
+ * is no weaker fallback: when it cannot give any, the process ends,
  * because every caller would otherwise have to invent a way to go on.
  */
 #ifndef CD_TOKEN_RANDOM_H

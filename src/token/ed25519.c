@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ed25519 by libcrypto's one-shot EVP calls.
+ */
+#include "token/ed25519.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "token/base64.h"
+#include "token/sha256.h"
+
+struct cd_sign_key {
+	EVP_PKEY *pkey;
+	struct cd_public_key public;
+};
+
+void cd_sign_key_free(struct cd_sign_key **key)
+{
+	if (!*key)
+		return;
+	EVP_PKEY_free((*key)->pkey);
+	free(*key);
+	*key = NULL;
+}
+
+int cd_sign_key_from_seed(const struct cd_secret *seed,
+			  struct cd_sign_key **ret_key)
+{
+	struct cd_str s = cd_secret_reveal(seed);
+	struct cd_sign_key *k cd_auto(cd_sign_key_free) = NULL;
+	size_t len = CD_ED25519_PUBLIC;
+
+	if (s.len != CD_ED25519_SEED)
+		return -EINVAL;
+	k = cd_calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	k->pkey = EVP_PKEY_new_raw_private_key(
+		EVP_PKEY_ED25519, NULL, (const unsigned char *)s.ptr, s.len);
+	if (!k->pkey ||
+	    EVP_PKEY_get_raw_public_key(k->pkey, k->public.bytes, &len) != 1)
+		return -ENOMEM;
+	*ret_key = CD_TAKE(k);
+	return 0;
+}
+
+int cd_sign_key_new(struct cd_sign_key **ret_key)
+{
+	struct cd_secret *seed cd_auto(cd_secret_free) = NULL;
+	int r = cd_secret_random(CD_ED25519_SEED, &seed);
+
+	return r < 0 ? r : cd_sign_key_from_seed(seed, ret_key);
+}
+
+int cd_sign_key_seed(const struct cd_sign_key *key, struct cd_secret **ret_seed)
+{
+	struct cd_secret *seed cd_auto(cd_secret_free) = NULL;
+	size_t len = CD_ED25519_SEED;
+	int r = cd_secret_new(len, &seed);
+
+	if (r < 0)
+		return r;
+	if (EVP_PKEY_get_raw_private_key(key->pkey, cd_secret_bytes(seed),
+					 &len) != 1)
+		return -EINVAL;
+	*ret_seed = CD_TAKE(seed);
+	return 0;
+}
+
+void cd_sign_key_public(const struct cd_sign_key *key,
+			struct cd_public_key *ret_public)
+{
+	*ret_public = key->public;
+}
+
+int cd_ed25519_sign(const struct cd_sign_key *key, struct cd_str message,
+		    uint8_t ret_signature[CD_ED25519_SIGNATURE])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t len = CD_ED25519_SIGNATURE;
+	bool ok;
+
+	if (!ctx)
+		return -ENOMEM;
+	ok = EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
+	     EVP_DigestSign(ctx, ret_signature, &len,
+			    (const unsigned char *)message.ptr,
+			    message.len) == 1;
+	EVP_MD_CTX_free(ctx);
+	return ok ? 0 : -ENOMEM;
+}
+
+int cd_ed25519_verify(const struct cd_public_key *key, struct cd_str message,
+		      const uint8_t signature[CD_ED25519_SIGNATURE])
+{
+	EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(
+		EVP_PKEY_ED25519, NULL, key->bytes, sizeof(key->bytes));
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = pkey && ctx &&
+		  EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
+		  EVP_DigestVerify(ctx, signature, CD_ED25519_SIGNATURE,
+				   (const unsigned char *)message.ptr,
+				   message.len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(pkey);
+	return ok ? 0 : CD_E_SIGNATURE;
+}
+
+void cd_key_id(const struct cd_public_key *key, char ret_id[CD_KEY_ID + 1])
+{
+	uint8_t hash[CD_SHA256_SIZE];
+	struct cd_buf b;
+
+	cd_sha256(key->bytes, sizeof(key->bytes), hash);
+	cd_buf_init(&b, CD_KEY_ID);
+	cd_base64url_put(&b, hash, 16);
+	cd_assert(!b.err && b.len == CD_KEY_ID);
+	memcpy(ret_id, b.data, CD_KEY_ID + 1);
+	cd_buf_done(&b);
+}
