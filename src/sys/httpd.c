@@ -439,7 +439,7 @@ int cd_httpd_new(struct event_base *base, const struct cd_httpd_config *config,
 		 struct cd_httpd **ret_httpd)
 {
 	struct cd_httpd *h cd_auto(cd_httpd_free) = calloc(1, sizeof(*h));
-	int fd, r;
+	int fd = -1, r;
 
 	if (!h)
 		return -ENOMEM;
