@@ -11,13 +11,15 @@
 #include <cordon/snapshot.h>
 
 #include "base/str.h"
-#include "shm/bundle_layout.h"
+#include "base/bundle_layout.h"
+
+#define CD_SNAPMAP_HASH_LEN 32 /* SHA-256 of the snapshot */
 
 struct cd_snapmap {
 	const struct cd_snapshot *snapshot;
 	uint64_t serial;
 	int64_t not_before, not_after; /* Unix seconds */
-	uint8_t hash[CD_BUNDLE_HASH_LEN];
+	uint8_t hash[CD_SNAPMAP_HASH_LEN];
 	uint32_t refs;
 	void *map;
 	size_t map_size;
@@ -25,7 +27,7 @@ struct cd_snapmap {
 
 /* Fills ret with the SHA-256 of data: this folder links no crypto library. */
 typedef void (*cd_snapmap_hash_fn)(const void *data, size_t len,
-				   uint8_t ret[CD_BUNDLE_HASH_LEN]);
+				   uint8_t ret[CD_SNAPMAP_HASH_LEN]);
 
 /*
  * Maps a bundle and gives one reference. With `hash` the image must have the

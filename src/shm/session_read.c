@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading the session table. No step depends on how many sessions there are,
+ * and none waits for ever: a record that its writer left half-written gives
+ * "not found" after READ_SPINS and READ_YIELDS looks.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shm/table_layout.h"
+
+/* A live writer is inside a record for about 100 ns, unless the scheduler
+ * took its core away: hence the yields. */
+#define READ_SPINS 200
+#define READ_YIELDS 200
+
+struct cd_table_map {
+	const struct table_header *h;
+	const char *base;
+	size_t size;
+};
+
+/* ---- mapping ---- */
+
+static bool area_fits(const struct table_header *h, uint64_t at, uint64_t n,
+		      uint64_t size)
+{
+	uint64_t bytes;
+
+	return at % 8 == 0 && at >= TABLE_HEADER_SIZE &&
+	       !__builtin_mul_overflow(n, size, &bytes) && at <= h->file_size &&
+	       bytes <= h->file_size - at;
+}
+
+static bool layout_is_valid(const struct table_header *h, uint64_t file_size)
+{
+	if (h->header_size != TABLE_HEADER_SIZE || h->file_size != file_size)
+		return false;
+	if (!h->index_cap || (h->index_cap & (h->index_cap - 1)) ||
+	    h->slot_bits < 2 || h->slot_bits > 31 ||
+	    h->sessions + 2ull > 1ull << h->slot_bits)
+		return false;
+	return area_fits(h, h->at_index[0], h->index_cap, 4) &&
+	       area_fits(h, h->at_index[1], h->index_cap, 4) &&
+	       area_fits(h, h->at_sessions, h->sessions,
+			 sizeof(struct session_slot)) &&
+	       area_fits(h, h->at_subjects, h->subjects,
+			 sizeof(struct entity_slot)) &&
+	       area_fits(h, h->at_devices, h->devices,
+			 sizeof(struct entity_slot)) &&
+	       area_fits(h, h->at_records, 1, h->records_size) &&
+	       area_fits(h, h->at_words, 1, h->words_size);
+}
+
+static int map_fd(int fd, struct cd_table_map *m)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size < TABLE_HEADER_SIZE)
+		return CD_E_CORRUPT;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	m->base = p;
+	m->h = p;
+	m->size = (size_t)st.st_size;
+	if (m->h->magic != TABLE_MAGIC)
+		return CD_E_CORRUPT;
+	if (m->h->version != TABLE_VERSION)
+		return CD_E_VERSION;
+	return layout_is_valid(m->h, m->size) ? 0 : CD_E_CORRUPT;
+}
+
+int cd_table_map(const char *path, struct cd_table_map **ret_map)
+{
+	struct cd_table_map *m = cd_calloc(1, sizeof(*m));
+	int fd, err;
+
+	if (!m)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	err = fd < 0 ? -errno : map_fd(fd, m);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		cd_table_unmap(&m);
+		return err;
+	}
+	*ret_map = m;
+	return 0;
+}
+
+void cd_table_unmap(struct cd_table_map **map)
+{
+	if (!*map)
+		return;
+	if ((*map)->base)
+		munmap((void *)(uintptr_t)(*map)->base, (*map)->size);
+	cd_freep(map);
+}
+
+uint32_t cd_table_map_sessions(const struct cd_table_map *map)
+{
+	return map->h->sessions;
+}
+
+/* ---- one record ---- */
+
+static void wait_a_little(int try)
+{
+	if (try >= READ_SPINS)
+		sched_yield();
+}
+
+/* The counter before a copy; false: the writer is in the record. */
+static bool read_begin(const _Atomic uint32_t *seq, uint32_t *ret)
+{
+	*ret = atomic_load_explicit(seq, memory_order_acquire);
+	return !(*ret & 1);
+}
+
+static bool read_held(const _Atomic uint32_t *seq, uint32_t before)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(seq, memory_order_relaxed) == before;
+}
+
+static bool read_session(const struct session_slot *s, struct session_body *ret)
+{
+	uint64_t words[SESSION_WORDS];
+	uint32_t seq;
+
+	for (int try = 0; try < READ_SPINS + READ_YIELDS; try++) {
+		if (read_begin(&s->seq, &seq)) {
+			words_load(words, s->body, SESSION_WORDS);
+			if (read_held(&s->seq, seq)) {
+				memcpy(ret, words, sizeof(*ret));
+				return true;
+			}
+		}
+		wait_a_little(try);
+	}
+	return false;
+}
+
+/* Copies an entity's body and, where record is not NULL, its record of at
+ * most `max` bytes. The body of a removed one has no length and an epoch. */
+static bool read_entity(const struct cd_table_map *m,
+			const struct entity_slot *e, struct entity_body *ret,
+			uint64_t *record, size_t max)
+{
+	uint64_t words[ENTITY_WORDS];
+	struct entity_body b;
+	uint32_t seq;
+
+	for (int try = 0; try < READ_SPINS + READ_YIELDS; try++) {
+		if (read_begin(&e->seq, &seq)) {
+			words_load(words, e->body, ENTITY_WORDS);
+			memcpy(&b, words, sizeof(b));
+			/* a torn body must not lead outside the area */
+			if (record && b.len <= max && b.off % 8 == 0 &&
+			    b.off <= m->h->records_size &&
+			    b.len <= m->h->records_size - b.off)
+				words_load(
+					record,
+					(const uint64_t
+						 *)(const void
+							    *)(m->base +
+							       m->h->at_records +
+							       b.off),
+					b.len / 8);
+			if (read_held(&e->seq, seq)) {
+				*ret = b;
+				return b.len <= max;
+			}
+		}
+		wait_a_little(try);
+	}
+	return false;
+}
+
+/* ---- finding ---- */
+
+static const struct session_slot *slot_at(const struct cd_table_map *m,
+					  uint32_t slot)
+{
+	return (const struct session_slot *)(const void *)(m->base +
+							   m->h->at_sessions) +
+	       slot;
+}
+
+/* One walk along the index; false: not in it. */
+static bool probe(const struct cd_table_map *m, uint64_t gen,
+		  const uint8_t *key, struct session_body *ret,
+		  uint32_t *ret_slot)
+{
+	const struct table_header *h = m->h;
+	const uint32_t *index =
+		(const uint32_t *)(const void *)(m->base +
+						 h->at_index[gen & 1]);
+	uint64_t hash = key_hash(key);
+	uint32_t tag = entry_tag(h, hash), mask = h->index_cap - 1;
+
+	for (uint32_t n = 0; n < h->index_cap; n++) {
+		uint32_t i = ((uint32_t)hash + n) & mask;
+		uint32_t entry = __atomic_load_n(index + i, __ATOMIC_ACQUIRE);
+		uint32_t slot = entry_slot(h, entry);
+
+		if (!entry)
+			return false;
+		if (slot == 0 || slot > h->sessions || entry != (tag | slot))
+			continue;
+		if (read_session(slot_at(m, slot - 1), ret) &&
+		    !memcmp(ret->key, key, CD_SESSION_KEY_LEN)) {
+			*ret_slot = slot - 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool find(const struct cd_table_map *m, const uint8_t *key,
+		 struct session_body *ret, uint32_t *ret_slot)
+{
+	for (int try = 0; try < READ_SPINS; try++) {
+		uint64_t gen = atomic_load_explicit(&m->h->index_gen,
+						    memory_order_acquire);
+
+		if (probe(m, gen, key, ret, ret_slot))
+			return ret->state != 0;
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&m->h->index_gen,
+					 memory_order_relaxed) == gen)
+			return false;
+	}
+	return false;
+}
+
+static const struct entity_slot *entity_at(const struct cd_table_map *m,
+					   uint64_t at, uint32_t slot)
+{
+	return (const struct entity_slot *)(const void *)(m->base + at) + slot;
+}
+
+/* ---- view ---- */
+
+static struct cd_name word_get(const struct cd_table_map *m, uint32_t number)
+{
+	uint64_t used =
+		atomic_load_explicit(&m->h->words_used, memory_order_acquire);
+	uint64_t at = (uint64_t)number * 8;
+	const struct word *w;
+
+	if (!number || used > m->h->words_size || at + sizeof(*w) > used)
+		return (struct cd_name){CD_STR_NULL, 0};
+	w = (const struct word *)(const void *)(m->base + m->h->at_words + at);
+	if (w->len > used - at - offsetof(struct word, text))
+		return (struct cd_name){CD_STR_NULL, 0};
+	return (struct cd_name){cd_str_make(w->text, w->len), w->hash};
+}
+
+static struct cd_str name_copy(char *out, const char *name, uint8_t len)
+{
+	memcpy(out, name, len);
+	out[len] = '\0';
+	return cd_str_make(out, len);
+}
+
+static bool view_subject(const struct cd_table_map *m,
+			 const struct session_body *s,
+			 struct cd_session_view *v)
+{
+	uint64_t buf[SUBJECT_RECORD_MAX / 8];
+	struct subject_record r;
+	struct entity_body b;
+	const char *p = (const char *)buf;
+	uint32_t word;
+
+	if (s->subject >= m->h->subjects ||
+	    !read_entity(m, entity_at(m, m->h->at_subjects, s->subject), &b,
+			 buf, sizeof(buf)) ||
+	    !b.len || b.gen != s->subject_gen)
+		return false;
+	memcpy(&r, p, sizeof(r));
+	v->user = name_copy(v->user_text, p + sizeof(r), r.name_len);
+	v->risk = r.risk;
+	v->best_factor = r.best_factor;
+	v->disabled = r.disabled;
+	v->n_groups = r.n_groups;
+	v->epoch = CD_MAX(v->epoch, b.epoch);
+	p += sizeof(r) + RECORD_PAD((size_t)r.name_len);
+	for (uint32_t i = 0; i < v->n_groups; i++) {
+		memcpy(&word, p + 4 * (size_t)i, sizeof(word));
+		v->groups[i] = word_get(m, word);
+	}
+	return true;
+}
+
+static void view_device(const struct cd_table_map *m,
+			const struct session_body *s, struct cd_session_view *v)
+{
+	uint64_t buf[DEVICE_RECORD_MAX / 8];
+	struct device_record r;
+	struct entity_body b;
+
+	v->has_device = false;
+	v->device = CD_STR_NULL;
+	if (!s->device_gen || s->device >= m->h->devices ||
+	    !read_entity(m, entity_at(m, m->h->at_devices, s->device), &b, buf,
+			 sizeof(buf)))
+		return;
+	v->epoch = CD_MAX(v->epoch, b.epoch);
+	if (!b.len || b.gen != s->device_gen)
+		return;
+	memcpy(&r, buf, sizeof(r));
+	v->has_device = true;
+	v->device = name_copy(v->device_text, (const char *)buf + sizeof(r),
+			      r.name_len);
+	for (unsigned int i = 0; i < CD_DEVICE_ATTRS; i++) {
+		v->attrs[i] = (struct cd_device_value){
+			.known = r.known & 1u << i,
+			.value = r.attrs[i].value,
+			.vouched_at = r.attrs[i].vouched_at,
+		};
+		if (i == CD_DEVICE_OS)
+			v->attrs[i].text = word_get(m, r.attrs[i].value).s;
+	}
+}
+
+int cd_session_lookup(const struct cd_table_map *map,
+		      const uint8_t key[CD_SESSION_KEY_LEN],
+		      struct cd_session_view *v)
+{
+	struct session_body s;
+	uint32_t slot;
+
+	if (!find(map, key, &s, &slot))
+		return CD_E_NOTFOUND;
+	v->id = s.id;
+	v->epoch = s.epoch;
+	v->slot = slot;
+	v->created = s.created;
+	v->auth_time = s.auth_time;
+	v->expires = s.expires;
+	v->idle_limit = s.idle_limit;
+	v->last_seen = atomic_load_explicit(&slot_at(map, slot)->last_seen,
+					    memory_order_relaxed);
+	v->state = s.state;
+	v->mfa_kind = s.mfa_kind;
+	v->flags = s.flags;
+	v->app = word_get(map, s.app).s;
+	if (!view_subject(map, &s, v))
+		return CD_E_NOTFOUND;
+	view_device(map, &s, v);
+	return 0;
+}
+
+uint64_t cd_session_epoch(const struct cd_table_map *map,
+			  const uint8_t key[CD_SESSION_KEY_LEN])
+{
+	struct session_body s;
+	struct entity_body b;
+	uint32_t slot;
+	uint64_t epoch;
+
+	if (!find(map, key, &s, &slot) || s.subject >= map->h->subjects ||
+	    !read_entity(map, entity_at(map, map->h->at_subjects, s.subject),
+			 &b, NULL, SIZE_MAX) ||
+	    !b.len || b.gen != s.subject_gen)
+		return 0;
+	epoch = CD_MAX(s.epoch, b.epoch);
+	if (s.device_gen && s.device < map->h->devices &&
+	    read_entity(map, entity_at(map, map->h->at_devices, s.device), &b,
+			NULL, SIZE_MAX))
+		epoch = CD_MAX(epoch, b.epoch);
+	return epoch;
+}
+
+enum cd_session_verdict cd_session_check(const struct cd_session_view *view,
+					 uint32_t last_seen, uint32_t now)
+{
+	uint32_t seen = CD_MAX(last_seen, view->last_seen);
+
+	if (view->state != CD_SESSION_LIVE || view->disabled)
+		return CD_SESSION_IS_REVOKED;
+	if (view->expires && now >= view->expires)
+		return CD_SESSION_IS_EXPIRED;
+	seen = CD_MAX(seen, view->created);
+	if (view->idle_limit && now > seen && now - seen > view->idle_limit)
+		return CD_SESSION_IS_EXPIRED;
+	return CD_SESSION_OK;
+}
