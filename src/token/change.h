@@ -144,7 +144,7 @@ int cd_change_encode(const struct cd_change *c, struct cd_buf *out);
  * CD_E_CORRUPT. */
 int cd_change_decode(struct cd_reader *r, struct cd_change *ret);
 
-struct cd_batch {
+struct cd_changes {
 	uint64_t first, last;
 	uint32_t bytes; /* of the records */
 	uint32_t count;
@@ -155,18 +155,18 @@ struct cd_batch {
 
 /* Header of a batch (without signature) over encoded records; count records
  * are in it. -EINVAL, CD_E_LIMIT. The key broker signs these 128 bytes. */
-int cd_batch_header(uint64_t first, uint64_t last, struct cd_str audience,
-		    struct cd_str records, uint32_t count,
-		    uint8_t ret_header[CD_CHANGE_SIGNED]);
+int cd_changes_header(uint64_t first, uint64_t last, struct cd_str audience,
+		      struct cd_str records, uint32_t count,
+		      uint8_t ret_header[CD_CHANGE_SIGNED]);
 
 /* Verifies signature, audience, hash and the form of every record (order,
  * count, range). Bytes behind the batch are left alone: *ret_used says how
  * many it took. CD_E_CORRUPT (also: not whole yet), CD_E_SIGNATURE. */
-int cd_batch_verify(struct cd_str bytes, const struct cd_public_key *key,
-		    struct cd_str audience, struct cd_batch *ret,
-		    size_t *ret_used);
+int cd_changes_verify(struct cd_str bytes, const struct cd_public_key *key,
+		      struct cd_str audience, struct cd_changes *ret,
+		      size_t *ret_used);
 /* Form only, for tools and tests that have no key. */
-int cd_batch_decode(struct cd_str bytes, struct cd_batch *ret,
-		    size_t *ret_used);
+int cd_changes_decode(struct cd_str bytes, struct cd_changes *ret,
+		      size_t *ret_used);
 
 #endif

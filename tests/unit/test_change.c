@@ -259,8 +259,8 @@ static void make(struct made *m, uint64_t first, uint64_t last,
 			   CD_STR("\1\0\0\0\0\0\0\0"));
 	ok_eq_int(cd_sign_key_new(&m->key), 0);
 	cd_sign_key_public(m->key, &m->pub);
-	ok_eq_int(cd_batch_header(first, last, cd_str_from(audience),
-				  cd_buf_get(&rec), n, head),
+	ok_eq_int(cd_changes_header(first, last, cd_str_from(audience),
+				    cd_buf_get(&rec), n, head),
 		  0);
 	ok_eq_int(cd_ed25519_sign(m->key, cd_str_make(head, CD_CHANGE_SIGNED),
 				  head + CD_CHANGE_SIGNED),
@@ -269,10 +269,10 @@ static void make(struct made *m, uint64_t first, uint64_t last,
 	cd_buf_str(&m->bytes, cd_buf_get(&rec));
 }
 
-static int verify(struct made *m, struct cd_batch *b, size_t *used)
+static int verify(struct made *m, struct cd_changes *b, size_t *used)
 {
-	return cd_batch_verify(cd_buf_get(&m->bytes), &m->pub, CD_STR("gw1"), b,
-			       used);
+	return cd_changes_verify(cd_buf_get(&m->bytes), &m->pub, CD_STR("gw1"),
+				 b, used);
 }
 
 static void unmake(struct made *m)
@@ -284,7 +284,7 @@ static void unmake(struct made *m)
 TEST(batch_round_trip_and_flipped_bits)
 {
 	static const uint64_t seqs[] = {5, 6, 9};
-	struct cd_batch b;
+	struct cd_changes b;
 	struct made m;
 	size_t used = 0;
 
@@ -309,7 +309,7 @@ TEST(batch_order_count_audience)
 {
 	static const uint64_t twice[] = {5, 5}, back[] = {6, 5},
 			      beyond[] = {10}, before[] = {3};
-	struct cd_batch b;
+	struct cd_changes b;
 	struct made m;
 	size_t used;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Batches: the header is signed, the header holds the hash of the records.
- * cd_batch_verify() looks at every record's form before the caller applies
+ * cd_changes_verify() looks at every record's form before the caller applies
  * the first, so that no batch is ever half applied.
  */
 #include "token/change.h"
@@ -21,9 +21,9 @@ static bool audience_ok(struct cd_str s)
 	return s.len > 0 && s.len <= CD_CHANGE_AUDIENCE;
 }
 
-int cd_batch_header(uint64_t first, uint64_t last, struct cd_str audience,
-		    struct cd_str records, uint32_t count,
-		    uint8_t ret_header[CD_CHANGE_SIGNED])
+int cd_changes_header(uint64_t first, uint64_t last, struct cd_str audience,
+		      struct cd_str records, uint32_t count,
+		      uint8_t ret_header[CD_CHANGE_SIGNED])
 {
 	uint8_t hash[CD_SHA256_SIZE];
 	struct cd_buf b;
@@ -52,7 +52,7 @@ int cd_batch_header(uint64_t first, uint64_t last, struct cd_str audience,
 	return r;
 }
 
-static int read_audience(struct cd_reader *r, struct cd_batch *b)
+static int read_audience(struct cd_reader *r, struct cd_changes *b)
 {
 	struct cd_str s = cd_read_bytes(r, CD_CHANGE_AUDIENCE);
 	size_t len = s.len ? strnlen(s.ptr, s.len) : 0;
@@ -67,7 +67,7 @@ static int read_audience(struct cd_reader *r, struct cd_batch *b)
 }
 
 /* Header and extent; *ret_used is set even before the records are looked at. */
-static int read_header(struct cd_str bytes, struct cd_batch *b,
+static int read_header(struct cd_str bytes, struct cd_changes *b,
 		       size_t *ret_used)
 {
 	struct cd_reader r = cd_reader_make(bytes.ptr, bytes.len);
@@ -94,7 +94,7 @@ static int read_header(struct cd_str bytes, struct cd_batch *b,
 }
 
 /* Records ascend within first..last; those of a resync share one number. */
-static int check_records(const struct cd_batch *b)
+static int check_records(const struct cd_changes *b)
 {
 	struct cd_reader r = cd_reader_make(b->records.ptr, b->records.len);
 	uint64_t seq = b->first;
@@ -111,7 +111,7 @@ static int check_records(const struct cd_batch *b)
 	return n == b->count ? 0 : CD_E_CORRUPT;
 }
 
-static int check_hash(const struct cd_batch *b)
+static int check_hash(const struct cd_changes *b)
 {
 	uint8_t hash[CD_SHA256_SIZE];
 
@@ -119,9 +119,10 @@ static int check_hash(const struct cd_batch *b)
 	return cd_equal_ct(hash, b->hash, sizeof(hash)) ? 0 : CD_E_CORRUPT;
 }
 
-int cd_batch_decode(struct cd_str bytes, struct cd_batch *ret, size_t *ret_used)
+int cd_changes_decode(struct cd_str bytes, struct cd_changes *ret,
+		      size_t *ret_used)
 {
-	struct cd_batch b = {0};
+	struct cd_changes b = {0};
 	size_t used;
 	int r = read_header(bytes, &b, &used);
 
@@ -136,11 +137,11 @@ int cd_batch_decode(struct cd_str bytes, struct cd_batch *ret, size_t *ret_used)
 	return 0;
 }
 
-int cd_batch_verify(struct cd_str bytes, const struct cd_public_key *key,
-		    struct cd_str audience, struct cd_batch *ret,
-		    size_t *ret_used)
+int cd_changes_verify(struct cd_str bytes, const struct cd_public_key *key,
+		      struct cd_str audience, struct cd_changes *ret,
+		      size_t *ret_used)
 {
-	struct cd_batch b = {0};
+	struct cd_changes b = {0};
 	struct cd_str to;
 	size_t used;
 	int r = read_header(bytes, &b, &used);
@@ -153,5 +154,5 @@ int cd_batch_verify(struct cd_str bytes, const struct cd_public_key *key,
 	to = cd_str_from(b.audience);
 	if (!cd_str_equal(to, audience) && !cd_str_equal(to, CD_STR("*")))
 		return CD_E_SIGNATURE;
-	return cd_batch_decode(bytes, ret, ret_used);
+	return cd_changes_decode(bytes, ret, ret_used);
 }
