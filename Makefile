@@ -19,9 +19,11 @@ deps-test:
 	@packaging/install-deps run build test
 
 # The demo organisation on this machine, until Ctrl-C.
-# PORT=8443 LISTEN=127.0.0.1 DOMAIN=localhost
+# PORT=8443 HTTP_PORT=8080 TCP_PORT=8444 LISTEN=127.0.0.1 DOMAIN=localhost
 run: deps-run build
 	@exec $(BUILD)/cordon up --demo $(if $(PORT),--port '$(PORT)') \
+		$(if $(HTTP_PORT),--http-port '$(HTTP_PORT)') \
+		$(if $(TCP_PORT),--tcp-port '$(TCP_PORT)') \
 		$(if $(LISTEN),--listen '$(LISTEN)') \
 		$(if $(DOMAIN),--domain '$(DOMAIN)')
 

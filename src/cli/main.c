@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] = "usage: cordon --version | --help\n";
+#include "cli/up.h"
+
+static const char usage[] = "usage: cordon --version | --help\n"
+			    "       cordon up [--demo] [OPTION...]\n"
+			    "       cordon demo code NAME\n";
 
 int main(int argc, char **argv)
 {
@@ -19,6 +23,10 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
+	if (argc >= 2 && !strcmp(argv[1], "up"))
+		return cd_cli_up(argc - 1, argv + 1);
+	if (argc >= 2 && !strcmp(argv[1], "demo"))
+		return cd_cli_demo(argc - 1, argv + 1);
 	fputs(usage, stderr);
 	return 2;
 }

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * run/nginx.conf: everything that does not depend on the policy. Routes,
+ * upstreams, certificates and decisions come from our modules at run time, so
+ * this file is written once and nginx is never reloaded by us.
+ *
+ * nginx's master is started as the gateway's user and inherits its sockets by
+ * number in $NGINX, the way of its own binary upgrade; it works with Debian's
+ * 1.22 including reloads, and leaves no root process that parses anything.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/up.h"
+
+#define NGINX "/usr/sbin/nginx"
+#define STREAM_MODULE "/usr/lib/nginx/modules/ngx_stream_module.so"
+#define CONF_MAX (1 << 16)
+#define NOFILE 65536
+
+/* What browsers and programs of 2022 on can do; TLS 1.3 chooses by itself. */
+static const char tls[] =
+	"ssl_protocols TLSv1.2 TLSv1.3;\n"
+	"ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:"
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"
+	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:"
+	"ECDHE-RSA-CHACHA20-POLY1305;\n"
+	"ssl_prefer_server_ciphers off;\n"
+	"ssl_session_timeout 1h;\n"
+	"ssl_session_tickets off;\n";
+
+/* Strict-Transport-Security would lock a browser out of everything else on
+ * localhost or on an address, for a year. */
+static bool wants_hsts(const char *domain)
+{
+	struct in6_addr any;
+	size_t n = strlen(domain);
+
+	if (inet_pton(AF_INET, domain, &any) == 1 ||
+	    inet_pton(AF_INET6, domain, &any) == 1)
+		return false;
+	return strcmp(domain, "localhost") != 0 &&
+	       !(n > 10 && !strcmp(domain + n - 10, ".localhost"));
+}
+
+static void put_listen(struct up *up, struct cd_buf *b, enum up_role role,
+		       const char *flags)
+{
+	for (size_t i = 0; i < up->n_sockets; i++) {
+		if (up->sockets[i].role == role)
+			cd_buf_printf(b, "    listen %s%s;\n",
+				      up->sockets[i].text, flags);
+	}
+}
+
+static bool has_role(const struct up *up, enum up_role role)
+{
+	for (size_t i = 0; i < up->n_sockets; i++) {
+		if (up->sockets[i].role == role)
+			return true;
+	}
+	return false;
+}
+
+static void put_main(struct up *up, struct cd_buf *b)
+{
+	cd_buf_printf(b,
+		      "# Written by cordon up at every start.\n"
+		      "daemon off;\n"
+		      "worker_processes %u;\n"
+		      "pid %s/gw/nginx.pid;\n"
+		      "error_log stderr notice;\n",
+		      up->workers, up->opt.run);
+	if (has_role(up, UP_TCP))
+		cd_buf_puts(b, "load_module " STREAM_MODULE ";\n");
+	cd_buf_printf(b, "load_module %s/ngx_http_cordon_module.so;\n",
+		      up->modules);
+	if (has_role(up, UP_TCP))
+		cd_buf_printf(b,
+			      "load_module %s/ngx_stream_cordon_module.so;\n",
+			      up->modules);
+	cd_buf_printf(b, "events { worker_connections %d; }\n", NOFILE / 4);
+}
+
+/* Limits against slow and large clients; no buffering of answers, so that
+ * event streams arrive as they are sent. */
+static void put_http_common(struct up *up, struct cd_buf *b)
+{
+	const char *run = up->opt.run;
+
+	cd_buf_printf(b,
+		      "cordon_run %s;\n"
+		      "cordon_auth_url %s;\n"
+		      "access_log off;\n"
+		      "server_tokens off;\n"
+		      "default_type application/octet-stream;\n"
+		      "client_body_temp_path %s/gw/body;\n"
+		      "proxy_temp_path %s/gw/proxy;\n"
+		      "fastcgi_temp_path %s/gw/fastcgi;\n"
+		      "uwsgi_temp_path %s/gw/uwsgi;\n"
+		      "scgi_temp_path %s/gw/scgi;\n",
+		      run, up->auth_url, run, run, run, run, run);
+	cd_buf_puts(b, "client_header_timeout 15s;\n"
+		       "client_body_timeout 60s;\n"
+		       "send_timeout 60s;\n"
+		       "keepalive_timeout 75s;\n"
+		       "keepalive_requests 10000;\n"
+		       "client_header_buffer_size 2k;\n"
+		       "large_client_header_buffers 8 16k;\n"
+		       "client_max_body_size 1g;\n"
+		       "reset_timedout_connection on;\n"
+		       "http2_max_concurrent_streams 128;\n"
+		       "ignore_invalid_headers on;\n"
+		       "underscores_in_headers off;\n"
+		       "merge_slashes on;\n"
+		       "tcp_nodelay on;\n"
+		       "proxy_http_version 1.1;\n"
+		       "proxy_buffering off;\n"
+		       "proxy_request_buffering off;\n"
+		       "proxy_buffer_size 16k;\n"
+		       "proxy_buffers 8 16k;\n"
+		       "proxy_connect_timeout 5s;\n"
+		       "proxy_send_timeout 60s;\n"
+		       "proxy_read_timeout 1h;\n"
+		       "proxy_next_upstream error timeout non_idempotent;\n"
+		       "proxy_next_upstream_tries 2;\n"
+		       "ssl_session_cache shared:cordon_https:4m;\n");
+	cd_buf_puts(b, tls);
+	cd_buf_puts(b, "map $http_upgrade $cordon_connection {\n"
+		       "    default upgrade;\n    '' '';\n}\n");
+}
+
+static void put_upstreams(struct up *up, struct cd_buf *b)
+{
+	cd_buf_printf(b,
+		      "upstream cordon_apps {\n"
+		      "    server 127.0.0.1:9;\n"
+		      "    cordon_balancer;\n"
+		      "    keepalive 128;\n}\n"
+		      "upstream cordon_pages {\n"
+		      "    server unix:%s/public.sock;\n"
+		      "    keepalive 16;\n}\n",
+		      up->opt.run);
+}
+
+static void put_redirect(struct up *up, struct cd_buf *b)
+{
+	char port[16] = "";
+
+	if (!has_role(up, UP_HTTP))
+		return;
+	if (up->port != 443)
+		snprintf(port, sizeof(port), ":%u", up->port);
+	cd_buf_puts(b, "server {\n");
+	put_listen(up, b, UP_HTTP, " default_server");
+	cd_buf_printf(b,
+		      "    server_name %s;\n"
+		      "    return 308 https://$host%s$request_uri;\n}\n",
+		      up->opt.domain, port);
+}
+
+/* Headers for our own pages. The connection to them is private to nginx, so
+ * what they say is trusted there; a client's own are overwritten. */
+static void put_pages(struct cd_buf *b)
+{
+	cd_buf_puts(
+		b,
+		"        proxy_pass http://cordon_pages;\n"
+		"        proxy_set_header Host $http_host;\n"
+		"        proxy_set_header Connection '';\n"
+		"        proxy_set_header X-Cordon-Client-Addr $remote_addr;\n"
+		"        proxy_set_header X-Cordon-App $cordon_app;\n"
+		"        proxy_set_header X-Cordon-Verdict $cordon_verdict;\n"
+		"        proxy_set_header X-Cordon-Reason $cordon_reason;\n"
+		"        proxy_set_header X-Cordon-Rule $cordon_rule;\n"
+		"        proxy_set_header X-Cordon-Failed $cordon_failed;\n"
+		"        proxy_set_header X-Cordon-Trace $cordon_trace;\n"
+		"        client_max_body_size 64k;\n"
+		"        proxy_read_timeout 60s;\n");
+}
+
+static void put_app_location(struct cd_buf *b)
+{
+	cd_buf_puts(
+		b,
+		"    location / {\n"
+		"        cordon on;\n"
+		"        proxy_pass http://cordon_apps;\n"
+		"        proxy_set_header Host $http_host;\n"
+		"        proxy_set_header Upgrade $http_upgrade;\n"
+		"        proxy_set_header Connection $cordon_connection;\n"
+		"        proxy_set_header X-Forwarded-For $remote_addr;\n"
+		"        proxy_set_header X-Forwarded-Host $http_host;\n"
+		"        proxy_set_header X-Forwarded-Proto https;\n"
+		"        proxy_set_header X-Cordon-Assertion $cordon_assertion;\n"
+		"        proxy_set_header X-Cordon-User $cordon_user;\n"
+		"    }\n");
+}
+
+static void put_https(struct up *up, struct cd_buf *b)
+{
+	const char *run = up->opt.run, *domain = up->opt.domain;
+	const char *hsts =
+		wants_hsts(up->opt.domain) ?
+			"    proxy_hide_header Strict-Transport-Security;\n"
+			"    add_header Strict-Transport-Security "
+			"'max-age=31536000' always;\n" :
+			"";
+
+	cd_buf_puts(b, "server {\n");
+	put_listen(up, b, UP_HTTPS, " ssl http2 default_server");
+	cd_buf_printf(b,
+		      "    server_name _;\n"
+		      "    ssl_certificate %s/tls/%s.pem;\n"
+		      "    ssl_certificate_key %s/tls/%s.pem;\n"
+		      "    cordon_certificates on;\n%s",
+		      run, domain, run, domain, hsts);
+	put_app_location(b);
+	cd_buf_puts(b, "    location /.cordon/ {\n");
+	put_pages(b);
+	cd_buf_puts(b, "    }\n    location = /.cordon/denied {\n"
+		       "        internal;\n");
+	put_pages(b);
+	cd_buf_puts(b, "    }\n}\nserver {\n");
+	put_listen(up, b, UP_HTTPS, " ssl http2");
+	cd_buf_printf(b,
+		      "    server_name %s;\n"
+		      "    ssl_certificate %s/tls/%s.pem;\n"
+		      "    ssl_certificate_key %s/tls/%s.pem;\n"
+		      "    cordon_certificates on;\n%s",
+		      domain, run, domain, run, domain, hsts);
+	cd_buf_puts(b, "    location / {\n");
+	put_pages(b);
+	cd_buf_puts(b, "    }\n}\n");
+}
+
+static void put_stream(struct up *up, struct cd_buf *b)
+{
+	const char *run = up->opt.run;
+
+	if (!has_role(up, UP_TCP))
+		return;
+	cd_buf_printf(b,
+		      "stream {\n"
+		      "cordon_run %s;\n"
+		      "ssl_session_cache shared:cordon_tcp:1m;\n%s"
+		      "server {\n",
+		      run, tls);
+	put_listen(up, b, UP_TCP, " ssl");
+	cd_buf_printf(b,
+		      "    ssl_certificate %s/tls/%s.pem;\n"
+		      "    ssl_certificate_key %s/tls/%s.pem;\n"
+		      "    ssl_client_certificate %s/gw/client-ca.pem;\n"
+		      "    ssl_verify_client optional;\n"
+		      "    ssl_verify_depth 2;\n"
+		      "    ssl_handshake_timeout 15s;\n"
+		      "    cordon on;\n"
+		      "    proxy_pass $cordon_upstream;\n"
+		      "    proxy_connect_timeout 5s;\n"
+		      "    proxy_timeout 1h;\n"
+		      "    tcp_nodelay on;\n"
+		      "}\n}\n",
+		      run, up->opt.domain, run, up->opt.domain, run);
+}
+
+static int write_file(const char *path, const char *text, size_t len)
+{
+	int fd = open(path,
+		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		      0644);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len)
+		err = errno ? -errno : -EIO;
+	close(fd);
+	return err;
+}
+
+int up_nginx_configure(struct up *up)
+{
+	struct cd_buf b cd_auto(cd_buf_done);
+	char path[PATH_MAX];
+	int err;
+
+	cd_buf_init(&b, CONF_MAX);
+	put_main(up, &b);
+	cd_buf_puts(&b, "http {\n");
+	put_http_common(up, &b);
+	put_upstreams(up, &b);
+	put_redirect(up, &b);
+	put_https(up, &b);
+	cd_buf_puts(&b, "}\n");
+	put_stream(up, &b);
+	up_path(path, up->opt.run, "nginx.conf");
+	err = b.err ? b.err : write_file(path, b.data, b.len);
+	return err ? up_fail("cannot write %s: %s", path, cd_strerror(err)) : 0;
+}
+
+static bool exists(void *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+int up_nginx_start(struct up *up)
+{
+	static char conf[PATH_MAX], pid[PATH_MAX], env[256] = "NGINX=";
+	static const char *argv[] = {NGINX, "-e", "stderr", "-p",
+				     NULL,  "-c", conf,	    NULL};
+	static const char *envv[] = {env, NULL};
+	struct cd_service s = {.name = "nginx", .ready = exists, .ctx = pid};
+
+	up_path(conf, up->opt.run, "nginx.conf");
+	up_path(pid, up->opt.run, "gw/nginx.pid");
+	argv[4] = up->opt.run;
+	unlink(pid);
+	for (size_t i = 0; i < up->n_sockets; i++) {
+		size_t n = strlen(env);
+
+		s.spawn.fds[s.spawn.n_fds++] = up->sockets[i].fd;
+		snprintf(env + n, sizeof(env) - n, "%zu;", 3 + i);
+	}
+	s.spawn.argv = argv;
+	s.spawn.env = envv;
+	s.spawn.uid = up->ids[UP_GW].uid;
+	s.spawn.gid = up->ids[UP_GW].gid;
+	s.spawn.netns = up_demo_netns(up);
+	s.spawn.nofile = NOFILE;
+	return up_service_start(up, &s);
+}

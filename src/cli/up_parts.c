@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The three programs behind the gateway, in the order in which each needs the
+ * one before: key broker (root until its socket is bound), cordond, agent
+ * (its broker half stays root). And where their words go: one file each in
+ * state/log, cut when it has grown, so that no pipe of ours can hold up a
+ * child.
+ */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/up.h"
+
+#define READY_MS 15000
+#define STOP_MS 4000
+#define LOG_MAX (16 << 20)
+#define TAIL 600
+#define TRUST_MAX 65536
+
+int up_log_open(struct up *up, const char *name)
+{
+	char path[PATH_MAX];
+
+	up_path(path, up->opt.state, "log/%s.log", name);
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
+/* A log that has grown becomes NAME.log.1: the writer appends, so emptying
+ * the file under it is safe. Lines written in between are lost: logs are for
+ * people, what must last is in the journal. */
+static void trim(struct up *up, const char *name)
+{
+	char path[PATH_MAX], old[PATH_MAX], chunk[1 << 16];
+	struct stat st;
+	ssize_t n;
+	int in, out;
+
+	up_path(path, up->opt.state, "log/%s.log", name);
+	if (stat(path, &st) < 0 || st.st_size < LOG_MAX)
+		return;
+	up_path(old, up->opt.state, "log/%s.log.1", name);
+	in = open(path, O_RDWR | O_CLOEXEC);
+	out = open(old, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	while (in >= 0 && out >= 0 &&
+	       (n = read(in, chunk, sizeof(chunk))) > 0) {
+		if (write(out, chunk, (size_t)n) != n)
+			break;
+	}
+	if (in >= 0 && ftruncate(in, 0) == 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+}
+
+void up_logs_trim(struct up *up)
+{
+	static const char *const names[] = {"keys",  "cordond",	   "agent",
+					    "nginx", "prometheus", "stats"};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(names); i++)
+		trim(up, names[i]);
+}
+
+static void show_log(struct up *up, const char *name)
+{
+	char path[PATH_MAX], text[TAIL + 1];
+	ssize_t n;
+	int fd;
+
+	up_path(path, up->opt.state, "log/%s.log", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (lseek(fd, -TAIL, SEEK_END) < 0)
+		lseek(fd, 0, SEEK_SET);
+	n = read(fd, text, TAIL);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	if (n > 0)
+		fprintf(stderr, "%s", text);
+}
+
+/* Starts one and says why it did not come up. */
+int up_service_start(struct up *up, struct cd_service *service)
+{
+	int fd = up_log_open(up, service->name), err;
+
+	service->spawn.output = fd;
+	service->spawn.dir = up->opt.run;
+	if (!service->ready_ms)
+		service->ready_ms = READY_MS;
+	if (!service->stop_ms)
+		service->stop_ms = STOP_MS;
+	err = fd < 0 ? -errno : cd_supervisor_start(up->supervisor, service);
+	if (err == -ECANCELED || !err)
+		return err ? -1 : 0;
+	show_log(up, service->name);
+	if (err == -ETIMEDOUT)
+		return up_fail("%s did not get ready in %u s", service->name,
+			       service->ready_ms / 1000);
+	if (err == -ECHILD)
+		return up_fail("%s ends as soon as it is started",
+			       service->name);
+	return up_fail("cannot start %s: %s", service->name, strerror(-err));
+}
+
+static bool answers(void *path)
+{
+	return cd_socket_answers(path);
+}
+
+static bool exists(void *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void use_ids(struct up *up, struct cd_spawn *s, enum up_user user)
+{
+	s->uid = up->ids[user].uid;
+	s->gid = up->ids[user].gid;
+}
+
+/* Texts that services point to; they live as long as the program. */
+static char *keep(const char *fmt, ...) cd_printf(1, 2);
+static char *keep(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return text;
+}
+
+static int start_keys(struct up *up)
+{
+	const char **argv = cd_calloc(24, sizeof(*argv));
+	struct cd_service s = {.name = "keys", .ready = answers};
+	size_t n = 0;
+
+	cd_assert(argv);
+	argv[n++] = keep("%s/cordond", up->bin);
+	argv[n++] = "--keys";
+	argv[n++] = "--run";
+	argv[n++] = up->opt.run;
+	argv[n++] = "--state";
+	argv[n++] = up->opt.state;
+	argv[n++] = "--issuer";
+	argv[n++] = up->auth_url;
+	argv[n++] = "--uid-controller";
+	argv[n++] = keep("%u", up->ids[UP_CORDON].uid);
+	argv[n++] = "--uid-gateway";
+	argv[n++] = keep("%u", up->ids[UP_GW].uid);
+	argv[n++] = "--uid-agent";
+	argv[n++] = keep("%u", up->ids[UP_AGENT].uid);
+	argv[n++] = "--user";
+	argv[n++] = keep("%u:%u", up->ids[UP_KEYS].uid, up->ids[UP_KEYS].gid);
+	s.spawn.argv = argv;
+	s.spawn.as_root = true;
+	s.ctx = keep("%s/keys.sock", up->opt.run);
+	return up_service_start(up, &s);
+}
+
+int up_output_store(struct up *up, const char *option, const char *path,
+		    enum up_user owner, mode_t mode)
+{
+	const char *argv[] = {keep("%s/cordond", up->bin), option, "--run",
+			      up->opt.run, NULL};
+	struct cd_spawn s = {.argv = argv};
+	char new[PATH_MAX];
+	int status = -1;
+
+	snprintf(new, sizeof(new), "%.4000s.new", path);
+	s.output = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	use_ids(up, &s, UP_AGENT);
+	if (s.output >= 0) {
+		status = cd_process_run(&s, READY_MS);
+		if (fchmod(s.output, mode) < 0 ||
+		    (owner != UP_USERS && fchown(s.output, up->ids[owner].uid,
+						 up->ids[owner].gid) < 0))
+			status = -errno;
+		close(s.output);
+	}
+	if (status != 0)
+		return up_fail("the key broker does not answer %s (%d)", option,
+			       status);
+	if (rename(new, path) < 0)
+		return up_fail("cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* The agent's broker half trusts what it is told here and nothing that comes
+ * by a socket: which keys sign bundles and changes. */
+static int store_public(struct up *up)
+{
+	char path[PATH_MAX];
+
+	up_path(path, up->opt.state, "broker/trust");
+	if (up_output_store(up, "--keys-trust", path, UP_USERS, 0600))
+		return -1;
+	up_path(path, up->opt.run, "gw/client-ca.pem");
+	if (up_output_store(up, "--keys-client-ca", path, UP_GW, 0644))
+		return -1;
+	if (!up->opt.demo)
+		return 0;
+	up_path(path, up->opt.ca, "ca.pem");
+	return up_output_store(up, "--keys-server-ca", path, UP_USERS, 0644);
+}
+
+static int start_cordond(struct up *up)
+{
+	const char **argv = cd_calloc(24, sizeof(*argv));
+	struct cd_service s = {.name = "cordond", .ready = answers};
+	size_t n = 0;
+
+	cd_assert(argv);
+	argv[n++] = keep("%s/cordond", up->bin);
+	argv[n++] = "--run";
+	argv[n++] = up->opt.run;
+	argv[n++] = "--state";
+	argv[n++] = up->opt.state;
+	argv[n++] = "--conf";
+	argv[n++] = up->opt.conf;
+	argv[n++] = "--auth-url";
+	argv[n++] = up->auth_url;
+	s.spawn.argv = argv;
+	use_ids(up, &s.spawn, UP_CORDON);
+	/* to hand its sockets to these groups */
+	s.spawn.groups[s.spawn.n_groups++] = up->ids[UP_GW].gid;
+	s.spawn.groups[s.spawn.n_groups++] = up->ids[UP_AGENT].gid;
+	s.spawn.nofile = 65536;
+	s.ctx = keep("%s/api.sock", up->opt.run);
+	return up_service_start(up, &s);
+}
+
+static int start_agent(struct up *up)
+{
+	const char **argv = cd_calloc(24, sizeof(*argv));
+	struct cd_service s = {.name = "agent", .ready = exists};
+	size_t n = 0;
+
+	cd_assert(argv);
+	argv[n++] = keep("%s/cordon-agent", up->bin);
+	argv[n++] = "--run";
+	argv[n++] = up->opt.run;
+	argv[n++] = "--state";
+	argv[n++] = up->opt.state;
+	argv[n++] = "--name";
+	argv[n++] = "local";
+	argv[n++] = "--user";
+	argv[n++] = keep("%u:%u", up->ids[UP_AGENT].uid, up->ids[UP_AGENT].gid);
+	s.spawn.argv = argv;
+	s.spawn.as_root = true;
+	s.ctx = keep("%s/shm/sessions", up->opt.run);
+	return up_service_start(up, &s);
+}
+
+int up_parts_start(struct up *up)
+{
+	if (start_keys(up) || store_public(up) || start_cordond(up) ||
+	    start_agent(up))
+		return -1;
+	return 0;
+}
