@@ -71,6 +71,14 @@ enum cd_event_type {
 	CD_EVENT_T_FAILED,
 	CD_EVENT_T_REPORT,
 	CD_EVENT_T_OBLIGATIONS,
+	/* of inputs only */
+	CD_EVENT_T_INT,
+	CD_EVENT_T_DURATION,
+	CD_EVENT_T_RISK,
+	CD_EVENT_T_FACTOR,
+	CD_EVENT_T_PROTO,
+	CD_EVENT_T_SUBJECT,
+	CD_EVENT_T_LABELS,
 };
 
 struct cd_event_class_row {
