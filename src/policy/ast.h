@@ -127,7 +127,7 @@ enum cd_ast_op {
 	CD_OP_GE,
 	CD_OP_IN,
 	CD_OP_NOT_IN,
-	CD_OP_LIKE, /* glob: '*' is any run of bytes, '?' is none of our forms */
+	CD_OP_LIKE, /* glob: '*' is any run of bytes; nothing else is special */
 	CD_OP_HAS,
 };
 
@@ -424,6 +424,9 @@ struct cd_policy {
 	uint32_t index_size;
 };
 
+/* Fills the index; the parse ends with it. -ENOMEM, CD_E_LIMIT. */
+int cd_ast_index(struct cd_policy *policy);
+
 /* The first statement of that kind and name, or NULL. Constant time. */
 struct cd_ast *cd_ast_find(const struct cd_policy *policy,
 			   enum cd_ast_kind kind, struct cd_str name);
@@ -461,8 +464,8 @@ void cd_ast_diag(const struct cd_policy *policy, struct cd_diag *diag,
 		 enum cd_severity severity, struct cd_ast_span span,
 		 const char *fmt, ...) cd_printf(5, 6);
 
-/* Words of the language, indexed by their enums; NULL ends none of them. */
-const char *cd_ast_kind_word(enum cd_ast_kind kind); /* "segment"; rule: "" */
+/* Words of the language, by their enums. A rule's kind is "rule". */
+const char *cd_ast_kind_word(enum cd_ast_kind kind);
 const char *cd_ast_op_word(enum cd_ast_op op);
 const char *cd_ast_subject_word(enum cd_ast_subject_kind kind);
 const char *cd_ast_object_word(enum cd_ast_object_kind kind);
