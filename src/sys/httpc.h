@@ -27,7 +27,7 @@ struct cd_httpc_answer {
 	unsigned int status; /* HTTP, when err is 0 */
 	struct cd_buf body;
 	char content_type[64];
-	char why[160]; /* words of a failure, for people */
+	char why[256]; /* words of a failure, for people */
 };
 
 /* Waits. Returns answer->err. Give the answer back with _answer_done(). */
