@@ -57,19 +57,38 @@ static int wait_for(struct up *up, const char *name, const char *what)
 }
 
 /* The demo's authority outlives it, so that a browser that was told to trust
- * it once need not be told again. Everything else of the broker is new. */
+ * it once need not be told again. It can vouch for names below the demo's
+ * domain only. Everything else of the key broker is new at each start. */
 static int ca_restore(struct up *up)
 {
 	char path[PATH_MAX];
 	int err;
 
-	if (!up->opt.demo)
-		return 0;
 	up_path(path, up->opt.state, "keys");
 	err = up_tree_copy(up->opt.ca, path, &up->ids[UP_KEYS], 0700, 0600);
-	return err && err != -ENOENT ? up_fail("cannot use %s: %s", up->opt.ca,
-					       strerror(-err)) :
-				       0;
+	return err ? up_fail("cannot use %s: %s", up->opt.ca, strerror(-err)) :
+		     0;
+}
+
+static int ca_keep(struct up *up)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} files[] = {{"server-ca.key", 0600}, {"server-ca.pem", 0644}};
+	char from[PATH_MAX], to[PATH_MAX];
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(files); i++) {
+		int err;
+
+		up_path(from, up->opt.state, "keys/%s", files[i].name);
+		up_path(to, up->opt.ca, "%s", files[i].name);
+		err = up_file_copy(from, to, NULL, files[i].mode);
+		if (err)
+			return up_fail("cannot keep %s: %s", to,
+				       strerror(-err));
+	}
+	return 0;
 }
 
 static int begin(struct up *up)
@@ -97,10 +116,12 @@ static int start(struct up *up)
 	char *policy cd_auto(cd_freep) = NULL;
 	char cert[300];
 
-	if (ca_restore(up) || up_parts_start(up))
+	if (up->opt.demo && ca_restore(up))
+		return -1;
+	if (up_parts_start(up))
 		return -1;
 	if (up->opt.demo &&
-	    (up_demo_prepare(up) || up_demo_policy(up, &policy)))
+	    (ca_keep(up) || up_demo_prepare(up) || up_demo_policy(up, &policy)))
 		return -1;
 	if (up_policy_ensure(up, policy))
 		return -1;

@@ -389,6 +389,6 @@ void up_demo_print(struct up *up)
 		printf("Browser on another machine:  ssh -L %u:localhost:%u "
 		       "HOST\n",
 		       up->port, up->port);
-	printf("Trust its certificates: import %s/ca.pem. Ctrl-C stops all.\n",
+	printf("Trust its certificates: import %s/server-ca.pem. Ctrl-C stops all.\n",
 	       up->opt.ca);
 }

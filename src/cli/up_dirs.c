@@ -335,8 +335,11 @@ int up_dirs_make(struct up *up)
 	if ((up->opt.demo && check_ours(up->opt.state, "up.state")) ||
 	    make_dir(up->opt.state, 0, 0, 0755) || open_record(up))
 		return -1;
-	if (up->opt.demo)
+	if (up->opt.demo) {
 		up_record(up, "dir %s\ndir %s\n", up->opt.state, up->opt.run);
+		if (make_dir(up->opt.ca, 0, 0, 0755))
+			return -1;
+	}
 	for (size_t i = 0; i < CD_ARRAY_SIZE(dirs); i++) {
 		up_path(path, dirs[i].base, "%s", dirs[i].name);
 		if (make_dir(path, dirs[i].uid, dirs[i].gid, dirs[i].mode))
@@ -429,8 +432,8 @@ static int copy_bytes(int in, int out)
 	return n < 0 ? -errno : 0;
 }
 
-static int copy_file(const char *from, const char *to,
-		     const struct up_ids *owner, mode_t mode)
+int up_file_copy(const char *from, const char *to, const struct up_ids *owner,
+		 mode_t mode)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out, err;
 
@@ -471,7 +474,7 @@ int up_tree_copy(const char *from, const char *to, const struct up_ids *owner,
 		up_path(a, from, "%s", e->d_name);
 		up_path(b, to, "%s", e->d_name);
 		if (lstat(a, &st) == 0 && S_ISREG(st.st_mode))
-			err = copy_file(a, b, owner, file_mode);
+			err = up_file_copy(a, b, owner, file_mode);
 	}
 	closedir(d);
 	return err;
@@ -521,7 +524,7 @@ static int stage(struct up *up, const char *from_dir, const char *name,
 
 	up_path(from, from_dir, "%s", name);
 	up_path(to, up->opt.state, "bin/%s", name);
-	err = copy_file(from, to, NULL, mode);
+	err = up_file_copy(from, to, NULL, mode);
 	return err ? up_fail("cannot copy %s to %s: %s", from, to,
 			     strerror(-err)) :
 		     0;

@@ -162,9 +162,12 @@ static void derive(struct up *up)
 	up_path(probe, up->self, "build.ninja");
 	up->from_build = access(probe, F_OK) == 0;
 	if (!up->opt.ca) {
-		snprintf(up->ca_default, sizeof(up->ca_default), "%.4000s/%s",
+		bool usual = !strcmp(up->opt.domain, "localhost");
+
+		snprintf(up->ca_default, sizeof(up->ca_default),
+			 "%.3000s/demo-ca%s%s",
 			 up->from_build ? up->self : "/var/cache/cordon",
-			 "demo-ca");
+			 usual ? "" : "-", usual ? "" : up->opt.domain);
 		up->opt.ca = up->ca_default;
 	}
 	if (up->workers == 0)

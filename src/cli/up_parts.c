@@ -161,7 +161,13 @@ static int start_keys(struct up *up)
 	argv[n++] = "--uid-agent";
 	argv[n++] = keep("%u", up->ids[UP_AGENT].uid);
 	argv[n++] = "--user";
-	argv[n++] = keep("%u:%u", up->ids[UP_KEYS].uid, up->ids[UP_KEYS].gid);
+	/* with the gateway's group it reads the session table */
+	argv[n++] = keep("%u:%u,%u", up->ids[UP_KEYS].uid, up->ids[UP_KEYS].gid,
+			 up->ids[UP_GW].gid);
+	if (up->opt.demo) {
+		argv[n++] = "--ca-domain";
+		argv[n++] = up->opt.domain;
+	}
 	s.spawn.argv = argv;
 	s.spawn.as_root = true;
 	s.ctx = keep("%s/keys.sock", up->opt.run);
@@ -208,10 +214,7 @@ static int store_public(struct up *up)
 	up_path(path, up->opt.run, "gw/client-ca.pem");
 	if (up_output_store(up, "--keys-client-ca", path, UP_GW, 0644))
 		return -1;
-	if (!up->opt.demo)
-		return 0;
-	up_path(path, up->opt.ca, "ca.pem");
-	return up_output_store(up, "--keys-server-ca", path, UP_USERS, 0644);
+	return 0;
 }
 
 static int start_cordond(struct up *up)

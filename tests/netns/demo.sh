@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A demo of one's own for a test: own folders, ports and namespaces, so that
+# it runs beside any other. Source it after tap.sh and tap_tmp.
+#
+#	demo_up [OPTION...]	starts it; its output is in $tmp/up.out
+#	demo_wait		until it says it runs (60 s)
+#	demo_down		stops it with SIGTERM and waits
+#	demo_url NAME		https://NAME.localhost:PORT ('' for the sign-in)
+#	cordon WORD...		the command line against this demo
+#	browse JAR ARG...	curl with cookies, trusting the demo's CA alone
+#	sign_in JAR NAME	signs a demo account in
+
+build=${CORDON_BUILD:?}
+run=$tmp/run
+state=$tmp/state
+port=$(free_port)
+http_port=$(free_port)
+tcp_port=$(free_port)
+up_pid=
+chmod 755 "$tmp"
+
+demo_start() {
+	"$build/cordon" up --demo --run "$run" --state "$state" \
+		--conf "$tmp/conf" --ca "$tmp/ca" --port "$port" \
+		--http-port "$http_port" --tcp-port "$tcp_port" "$@"
+}
+
+demo_up() {
+	demo_start "$@" >"$tmp/up.out" 2>"$tmp/up.err" </dev/null &
+	up_pid=$!
+}
+
+demo_runs() { grep -q '^Cordon runs' "$tmp/up.out"; }
+demo_ended() { ! kill -0 "$up_pid" 2>/dev/null; }
+demo_runs_or_ended() { demo_runs || demo_ended; }
+
+demo_wait() {
+	wait_for 60 demo_runs_or_ended
+	demo_runs && return
+	cat "$tmp/up.err" "$state"/log/*.log
+	return 1
+}
+
+demo_down() {
+	[ -n "$up_pid" ] || return 0
+	kill "$up_pid" 2>/dev/null
+	wait_for 20 demo_ended || kill -9 "$up_pid"
+	wait "$up_pid" 2>/dev/null
+	local status=$?
+	up_pid=
+	return $status
+}
+at_exit demo_down
+
+demo_url() { echo "https://${1:+$1.}localhost:$port"; }
+cordon() { "$build/cordon" "$@" --run "$run"; }
+
+# curl resolves *.localhost by itself to loopback.
+browse() {
+	local jar=$1
+	shift
+	curl -sS --max-time 20 --cacert "$tmp/ca/server-ca.pem" -b "$jar" \
+		-c "$jar" "$@"
+}
