@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cli/up.h"
+#include "sys/httpc.h"
 
 #define ANSWER_MAX (1 << 20)
 #define FILE_MAX (16 << 20)
@@ -36,86 +36,37 @@ static void json_done(json_t **json)
 	json_decref(*json);
 }
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 30};
-	int fd, err;
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sa.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-/* One exchange on a connection of its own; the answer ends where the
- * connection does. Returns the status, or a negative error. */
-static int exchange(const char *socket_path, struct cd_str request,
-		    struct cd_buf *answer)
-{
-	int fd = connect_to(socket_path), status = -EPROTO;
-	char chunk[16384];
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	for (size_t done = 0; done < request.len; done += (size_t)n) {
-		n = send(fd, request.ptr + done, request.len - done,
-			 MSG_NOSIGNAL);
-		if (n <= 0) {
-			close(fd);
-			return -EIO;
-		}
-	}
-	while ((n = recv(fd, chunk, sizeof(chunk), 0)) > 0)
-		cd_buf_put(answer, chunk, (size_t)n);
-	close(fd);
-	cd_wipe(chunk, sizeof(chunk));
-	if (n < 0 || answer->err)
-		return -EIO;
-	if (sscanf(answer->data ? answer->data : "", "HTTP/1.1 %d", &status) !=
-	    1)
-		return -EPROTO;
-	return status;
-}
-
-/* Calls the admin API. *ret_json is NULL when the answer is no JSON. */
+/* Calls the admin API. Returns the status, or a negative error. *ret_json is
+ * NULL when the answer is no JSON. */
 static int call(struct up *up, const char *method, const char *path,
 		const json_t *body, json_t **ret_json)
 {
-	struct cd_buf request cd_auto(cd_buf_wipe);
-	struct cd_buf answer cd_auto(cd_buf_wipe);
-	char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("");
-	char socket_path[PATH_MAX];
-	const char *content;
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char socket_path[PATH_MAX], url[256];
+	struct cd_httpc_request request = {
+		.unix_path = up_path(socket_path, up->opt.run, "api.sock"),
+		.url = url,
+		.method = method,
+		.content_type = text ? "application/json" : NULL,
+		.body = cd_str_from(text),
+		.answer_max = ANSWER_MAX,
+	};
+	struct cd_httpc_answer answer;
 	int status;
 
-	cd_buf_init(&request, FILE_MAX * 2);
-	cd_buf_init(&answer, ANSWER_MAX);
-	if (!text)
+	if (body && !text)
 		return -ENOMEM;
-	cd_buf_printf(&request,
-		      "%s %s HTTP/1.1\r\nHost: cordon\r\nConnection: close\r\n"
-		      "Content-Type: application/json\r\n"
-		      "Content-Length: %zu\r\n\r\n",
-		      method, path, strlen(text));
-	cd_buf_puts(&request, text);
-	cd_wipe(text, strlen(text));
+	snprintf(url, sizeof(url), "http://cordon%s", path);
+	status = cd_httpc_run(&request, &answer);
+	if (status == 0) {
+		status = (int)answer.status;
+		*ret_json = json_loadb(answer.body.data ? answer.body.data : "",
+				       answer.body.len, 0, NULL);
+	}
+	cd_httpc_answer_done(&answer);
+	if (text)
+		cd_wipe(text, strlen(text));
 	free(text);
-	up_path(socket_path, up->opt.run, "api.sock");
-	status = request.err ?
-			 request.err :
-			 exchange(socket_path, cd_buf_get(&request), &answer);
-	content = status > 0 ? strstr(answer.data, "\r\n\r\n") : NULL;
-	*ret_json = content ? json_loads(content + 4, 0, NULL) : NULL;
 	return status;
 }
 

@@ -158,8 +158,6 @@ static int start_keys(struct up *up)
 	argv[n++] = keep("%u", up->ids[UP_CORDON].uid);
 	argv[n++] = "--uid-gateway";
 	argv[n++] = keep("%u", up->ids[UP_GW].uid);
-	argv[n++] = "--uid-agent";
-	argv[n++] = keep("%u", up->ids[UP_AGENT].uid);
 	argv[n++] = "--user";
 	/* with the gateway's group it reads the session table */
 	argv[n++] = keep("%u:%u,%u", up->ids[UP_KEYS].uid, up->ids[UP_KEYS].gid,
