@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/keys_main.h"
+
 static const char usage[] = "usage: cordond --version | --help\n";
 
 int main(int argc, char **argv)
 {
+	if (cd_keys_is_wanted(argc, argv))
+		return cd_keys_main(argc, argv);
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
 		printf("cordond %s\n", cd_version());
 		return 0;

@@ -161,6 +161,20 @@ static void on_event(struct bufferevent *bev cd_unused, short what cd_unused,
 	drop(ctx);
 }
 
+/* No user may take every place from the others. */
+static bool has_room(const struct cd_ipc_server *s, uid_t uid)
+{
+	unsigned int n = 0;
+
+	if (s->n_peers >= s->ops.peers_max)
+		return false;
+	if (!s->ops.peers_per_uid)
+		return true;
+	for (const struct cd_ipc_peer *p = s->peers; p; p = p->next)
+		n += p->cred.uid == uid;
+	return n < s->ops.peers_per_uid;
+}
+
 static struct cd_ipc_peer *new_peer(struct cd_ipc_server *s, int fd)
 {
 	struct cd_ipc_peer *p = cd_calloc(1, sizeof(*p));
@@ -169,7 +183,8 @@ static struct cd_ipc_peer *new_peer(struct cd_ipc_server *s, int fd)
 	if (!p)
 		return NULL;
 	p->server = s;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &p->cred, &len) == 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &p->cred, &len) == 0 &&
+	    has_room(s, p->cred.uid))
 		p->bev = bufferevent_socket_new(s->base, fd,
 						BEV_OPT_CLOSE_ON_FREE);
 	if (!p->bev) {
@@ -190,8 +205,7 @@ static void on_accept(struct evconnlistener *listener cd_unused, int fd,
 		      void *ctx)
 {
 	struct cd_ipc_server *s = ctx;
-	struct cd_ipc_peer *p =
-		s->n_peers < s->ops.peers_max ? new_peer(s, fd) : NULL;
+	struct cd_ipc_peer *p = new_peer(s, fd);
 
 	if (!p) {
 		close(fd);

@@ -29,6 +29,7 @@ struct cd_ipc_ops {
 	size_t input_max; /* bytes of input kept; beyond: the end */
 	size_t output_max; /* unread answers; reading stops at half */
 	unsigned int peers_max; /* connections; further ones are closed */
+	unsigned int peers_per_uid; /* of one user; 0: all of them */
 	unsigned int idle_s; /* a silent connection ends; 0: never */
 };
 
