@@ -64,3 +64,30 @@ browse() {
 	curl -sS --max-time 20 --cacert "$tmp/ca/server-ca.pem" -b "$jar" \
 		-c "$jar" "$@"
 }
+
+# The value of a hidden field of the page in a file.
+field() { sed -n "s/.*name=\"$1\"[^>]*value=\"\([^\"]*\)\".*/\1/p" "$2" | head -1; }
+
+# Signs a person in, for all apps; TOTP codes are good once, so once for each
+# person and 30 seconds.
+sign_in() { # JAR NAME
+	local page=$tmp/signin.$2 form
+	browse "$1" -o "$page" "$(demo_url)/.cordon/signin" || return 1
+	form=$(browse "$1" -o "$page" -w '%{http_code}' \
+		-H "Origin: $(demo_url)" \
+		--data-urlencode "csrf=$(field csrf "$page")" \
+		--data-urlencode "user=$2" \
+		--data-urlencode "password=$(cordon demo password "$2")" \
+		--data-urlencode "code=$(cordon demo code "$2")" \
+		"$(demo_url)/.cordon/signin")
+	case $form in
+	200 | 303) ;;
+	*) echo "sign-in answered $form"; cat "$page"; return 1 ;;
+	esac
+}
+
+# Opens a page of an app as somebody who is signed in; prints the status.
+visit() { # JAR URL
+	browse "$1" -L --max-redirs 8 -o "$tmp/visit" -w '%{http_code}' \
+		-H 'Accept: text/html' "$2"
+}
