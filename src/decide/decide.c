@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decision: one pass over the candidate rules that keeps, for each
+ * verdict, the least rule that argues for it; then the verdict, and the
+ * explanation of the rule that gave it.
+ */
+#include "decide/candidates.h"
+#include "decide/rule.h"
+
+#include "base/time.h"
+
+/* What the pass over the rules found. Rules are numbered by name, and visited
+ * in that order: the first is the least. */
+struct tally {
+	uint32_t allow[4]; /* first allow that argues for each verdict */
+	uint32_t deny_true; /* first deny that is T, U, W */
+	uint32_t deny_unknown;
+	uint32_t deny_curable;
+	bool risk; /* a deny that matched reads the risk */
+};
+
+static void note_first(uint32_t *first, uint32_t rule)
+{
+	if (*first == CD_NO_RULE)
+		*first = rule;
+}
+
+static enum cd_truth look(const struct cd_ctx *c, struct cd_eval *e,
+			  const struct cd_snap_rule *r, enum cd_truth base,
+			  enum cd_look which)
+{
+	enum cd_truth t;
+
+	e->look = which;
+	t = cd_rule_truth(e, r, base);
+	return t == CD_N && cd_ctx_is_followed(c) ? CD_T : t;
+}
+
+/* What an allow argues for; CD_DENY: nothing. */
+static enum cd_verdict judge_allow(struct cd_ctx *c,
+				   const struct cd_snap_rule *r)
+{
+	struct cd_eval e = {.c = c};
+	enum cd_truth base = cd_rule_base(&e, r), t;
+
+	t = look(c, &e, r, base, CD_LOOK_NOW);
+	if (t == CD_T)
+		return CD_ALLOW;
+	if (base == CD_F || c->subject == CD_SUBJECT_HOST)
+		return CD_DENY;
+	if (t == CD_W || r->flags & CD_RULE_CURABLE) {
+		t = look(c, &e, r, base, CD_LOOK_CURED);
+		if (t == CD_T || t == CD_W)
+			return CD_CHALLENGE;
+	}
+	if (!(r->flags & CD_RULE_APPROVAL))
+		return CD_DENY;
+	t = look(c, &e, r, base, CD_LOOK_APPROVED);
+	return t == CD_T || t == CD_W ? CD_ASK : CD_DENY;
+}
+
+static enum cd_truth judge_deny(struct cd_ctx *c, const struct cd_snap_rule *r)
+{
+	struct cd_eval e = {.c = c, .deny = true};
+
+	return cd_rule_truth(&e, r, cd_rule_base(&e, r));
+}
+
+/* ---- canary -------------------------------------------------------------- */
+/* The key of a canary: the person's name; without a person the source. A
+ * person whose name is not known has no key, so that taking the name away
+ * can never move a request into the share. */
+static struct cd_str canary_key(const struct cd_ctx *c, char out[CD_ADDR_SIZE])
+{
+	const struct cd_value *v = c->r->v;
+
+	if (c->there[CD_ATTR_USER_NAME] == CD_IS_KNOWN)
+		return v[CD_ATTR_USER_NAME].u.s.s;
+	if ((c->subject != CD_SUBJECT_HOST &&
+	     c->subject != CD_SUBJECT_ANONYMOUS) ||
+	    c->there[CD_ATTR_SRC_IP] != CD_IS_KNOWN)
+		return CD_STR_NULL;
+	return cd_str_make(out, cd_addr_format(&v[CD_ATTR_SRC_IP].u.addr, out,
+					       CD_ADDR_SIZE));
+}
+
+static bool in_share(const struct cd_ctx *c, const struct cd_snap_rule *r)
+{
+	char text[CD_ADDR_SIZE], joined[CD_MAX_NAME + 1 + 256];
+	struct cd_str key = canary_key(c, text);
+	struct cd_str name = cd_snap_text(c->s, r->name);
+	size_t n;
+
+	if (!key.ptr)
+		return r->deny;
+	name.len = CD_MIN(name.len, (size_t)CD_MAX_NAME);
+	key.len = CD_MIN(key.len, (size_t)256);
+	memcpy(joined, name.ptr, name.len);
+	n = name.len;
+	joined[n++] = 0;
+	memcpy(joined + n, key.ptr, key.len);
+	return cd_hash(joined, n + key.len) % 100 < r->canary;
+}
+
+static bool counts(const struct cd_ctx *c, const struct cd_snap_rule *r)
+{
+	return r->mode == CD_SNAP_ENFORCE ||
+	       (r->mode == CD_SNAP_CANARY && in_share(c, r));
+}
+
+static void report(struct cd_decision *d, uint32_t rule, enum cd_verdict v)
+{
+	if (d->n_report == CD_REPORT_MAX)
+		return;
+	d->report[d->n_report].rule = rule;
+	d->report[d->n_report++].verdict = (uint8_t)v;
+}
+
+/* ---- obligations ---------------------------------------------------------- */
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a == 0 || (b && b < a) ? b : a;
+}
+
+static void join_rate(struct cd_obligations *o, const struct cd_snap_rule *r)
+{
+	if (r->rate_count == 0)
+		return;
+	/* Fewer per second is stricter; compared without division. */
+	if (o->rate_count && (uint64_t)o->rate_count * r->rate_period <=
+				     (uint64_t)r->rate_count * o->rate_period)
+		return;
+	o->rate_count = r->rate_count;
+	o->rate_period = r->rate_period;
+}
+
+static void join(struct cd_decision *d, const struct cd_snap_rule *r,
+		 bool first)
+{
+	struct cd_obligations *o = &d->obligations;
+
+	o->record |= (r->obligations & CD_OBL_RECORD) != 0;
+	o->record_required |= (r->obligations & CD_OBL_RECORD_REQUIRED) != 0;
+	o->no_clipboard |= (r->obligations & CD_OBL_NO_CLIPBOARD) != 0;
+	o->no_upload |= (r->obligations & CD_OBL_NO_UPLOAD) != 0;
+	o->no_download |= (r->obligations & CD_OBL_NO_DOWNLOAD) != 0;
+	o->max = least(o->max, r->max);
+	join_rate(o, r);
+	/* The strictest of those that allowed: cut < drain < keep. */
+	if (first || r->on_change < d->on_change)
+		d->on_change = r->on_change;
+	if (r->on_change == CD_CHANGE_DRAIN)
+		d->drain = least(d->drain, r->drain);
+}
+
+/* ---- one candidate -------------------------------------------------------- */
+static void take_allow(struct cd_ctx *c, uint32_t rule, struct tally *t,
+		       struct cd_decision *d)
+{
+	const struct cd_snap_rule *r = &cd_snap_RULES(c->s)[rule];
+	enum cd_verdict v = judge_allow(c, r);
+
+	if (v == CD_DENY)
+		return;
+	if (!counts(c, r)) {
+		report(d, rule, v);
+		return;
+	}
+	if (v == CD_ALLOW)
+		join(d, r, t->allow[CD_ALLOW] == CD_NO_RULE);
+	note_first(&t->allow[v], rule);
+}
+
+static void take_deny(struct cd_ctx *c, uint32_t rule, struct tally *t,
+		      struct cd_decision *d)
+{
+	const struct cd_snap_rule *r = &cd_snap_RULES(c->s)[rule];
+	enum cd_truth v = judge_deny(c, r);
+
+	if (v == CD_F || v == CD_N)
+		return;
+	if (!counts(c, r)) {
+		report(d, rule, v == CD_W ? CD_CHALLENGE : CD_DENY);
+		return;
+	}
+	if (v == CD_T)
+		note_first(&t->deny_true, rule);
+	else
+		note_first(v == CD_U ? &t->deny_unknown : &t->deny_curable,
+			   rule);
+	if (v != CD_W && r->flags & CD_RULE_RISK)
+		t->risk = true;
+}
+
+/* Are the groups known so that a rule for one group can be passed over. */
+static bool can_reject(const struct cd_ctx *c)
+{
+	return c->subject == CD_SUBJECT_HOST ||
+	       (c->subject != CD_SUBJECT_ANONYMOUS &&
+		c->there[CD_ATTR_USER_GROUPS] == CD_IS_KNOWN &&
+		c->there[CD_ATTR_USER_NAME] == CD_IS_KNOWN);
+}
+
+static void visit(struct cd_ctx *c, const struct cd_candidates *k,
+		  struct tally *t, struct cd_decision *d)
+{
+	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
+	bool reject = can_reject(c);
+	struct cd_snap_cand cand;
+	uint32_t at = 0;
+
+	while (cd_candidates_next(k, &at, &cand)) {
+		if (reject && cand.group != CD_NIL &&
+		    !(c->groups[cand.group / 64] >> (cand.group % 64) & 1))
+			continue;
+		d->candidates++;
+		if (rules[cand.rule].deny)
+			take_deny(c, cand.rule, t, d);
+		else
+			take_allow(c, cand.rule, t, d);
+	}
+}
+
+/* ---- explanation ---------------------------------------------------------- */
+static void explain(struct cd_ctx *c, uint32_t rule, enum cd_walk_mode mode,
+		    enum cd_truth truth, struct cd_decision *d,
+		    bool *ret_only_device)
+{
+	const struct cd_snap_rule *r = &cd_snap_RULES(c->s)[rule];
+	struct cd_walk w = {
+		.e = {.c = c, .deny = r->deny},
+		.rule = r,
+		.mode = mode,
+		.truth = truth,
+		.d = d,
+		.limit = UINT32_MAX - 1,
+	};
+
+	d->explained = rule;
+	d->n_failed = 0;
+	cd_walk_rule(&w);
+	if (ret_only_device)
+		*ret_only_device = w.only_device && d->n_failed;
+}
+
+/* Is the rule about what the request asks for, methods and paths aside. */
+static bool is_on_object(struct cd_ctx *c, const struct cd_snap_rule *r)
+{
+	struct cd_eval e = {.c = c};
+
+	for (uint32_t i = 0; i < r->to_n; i++)
+		if (cd_eval_target(&e, &cd_snap_ITEMS(c->s)[r->to_first + i]) !=
+		    CD_F)
+			return true;
+	return false;
+}
+
+/* The allow that lacks least. One part lacking is the least there can be, so
+ * the search ends at the first such rule. */
+static void explain_default(struct cd_ctx *c, const struct cd_candidates *k,
+			    struct cd_decision *d)
+{
+	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
+	uint32_t best = CD_NO_RULE, best_n = UINT32_MAX, at = 0;
+	int64_t recheck = c->recheck;
+	struct cd_snap_cand cand;
+
+	while (best_n > 1 && cd_candidates_next(k, &at, &cand)) {
+		const struct cd_snap_rule *r = &rules[cand.rule];
+		struct cd_walk w = {
+			.e = {.c = c},
+			.rule = r,
+			.mode = CD_WALK_FAILING,
+			.limit = best_n == UINT32_MAX ? best_n - 1 : best_n,
+		};
+		uint32_t n;
+
+		if (r->deny || !counts(c, r) || !is_on_object(c, r))
+			continue;
+		n = cd_walk_rule(&w);
+		if (n < best_n) {
+			best_n = n;
+			best = cand.rule;
+		}
+	}
+	if (best != CD_NO_RULE)
+		explain(c, best, CD_WALK_FAILING, CD_F, d, NULL);
+	c->recheck = recheck;
+}
+
+/* ---- verdicts ------------------------------------------------------------- */
+static void set_deny(struct cd_ctx *c, const struct tally *t,
+		     struct cd_decision *d)
+{
+	bool known = t->deny_true != CD_NO_RULE;
+
+	d->rule = CD_MIN(t->deny_true, t->deny_unknown);
+	d->reason = known ? CD_REASON_DENY_RULE : CD_REASON_DENY_UNKNOWN;
+	d->cut_always = t->risk;
+	if (d->rule == t->deny_true)
+		explain(c, d->rule, CD_WALK_WITNESS, CD_T, d, NULL);
+	else
+		explain(c, d->rule, CD_WALK_SAME, CD_U, d, NULL);
+}
+
+static void set_challenge(struct cd_ctx *c, const struct tally *t,
+			  struct cd_decision *d)
+{
+	bool only_device = false;
+
+	d->rule = CD_MIN(t->allow[CD_CHALLENGE], t->deny_curable);
+	if (d->rule == t->deny_curable)
+		explain(c, d->rule, CD_WALK_SAME, CD_W, d, NULL);
+	else
+		explain(c, d->rule, CD_WALK_FAILING, CD_F, d, &only_device);
+	d->reason = CD_REASON_STEP_UP;
+	if (c->subject == CD_SUBJECT_ANONYMOUS)
+		d->reason = CD_REASON_SIGN_IN;
+	else if (only_device)
+		d->reason = CD_REASON_ATTEST;
+}
+
+static void set_allow(struct cd_ctx *c, const struct tally *t,
+		      struct cd_decision *d)
+{
+	int64_t start = c->r->started_at ? c->r->started_at : c->now;
+	int64_t end;
+
+	d->rule = t->allow[CD_ALLOW];
+	d->reason = CD_REASON_ALLOWED;
+	if (d->obligations.max == 0 || start == 0)
+		return;
+	if (__builtin_add_overflow(
+		    start, (int64_t)d->obligations.max * CD_NS_PER_S, &end))
+		return;
+	if (c->there[CD_ATTR_TIME] == CD_IS_KNOWN && c->now < end) {
+		cd_ctx_recheck(c, end);
+		return;
+	}
+	d->verdict = CD_DENY;
+	d->reason = CD_REASON_SESSION_EXPIRED;
+}
+
+static bool can_ask(const struct cd_ctx *c)
+{
+	return c->r->capabilities & CD_CAN_ASK && c->kind != CD_KIND_PACKET &&
+	       c->kind != CD_KIND_NAME;
+}
+
+static void conclude(struct cd_ctx *c, const struct cd_candidates *k,
+		     const struct tally *t, struct cd_decision *d)
+{
+	int v = CD_ALLOW;
+
+	if (t->deny_true != CD_NO_RULE || t->deny_unknown != CD_NO_RULE) {
+		set_deny(c, t, d);
+		return;
+	}
+	while (v > CD_DENY && t->allow[v] == CD_NO_RULE)
+		v--;
+	if (v == CD_ALLOW && t->deny_curable != CD_NO_RULE)
+		v = CD_CHALLENGE;
+	d->verdict = (uint8_t)v;
+	switch (v) {
+	case CD_ALLOW:
+		set_allow(c, t, d);
+		return;
+	case CD_CHALLENGE:
+		set_challenge(c, t, d);
+		break;
+	case CD_ASK:
+		d->rule = t->allow[CD_ASK];
+		d->reason = CD_REASON_APPROVAL;
+		explain(c, d->rule, CD_WALK_FAILING, CD_F, d, NULL);
+		break;
+	default:
+		explain_default(c, k, d);
+		return;
+	}
+	if (!can_ask(c)) {
+		d->verdict = CD_DENY;
+		d->reason = CD_REASON_CANNOT_ASK;
+	}
+}
+
+struct cd_decision cd_decide(const struct cd_snapshot *snapshot,
+			     const struct cd_request *request)
+{
+	struct cd_decision d = {
+		.verdict = CD_DENY,
+		.reason = CD_REASON_DEFAULT_DENY,
+		.rule = CD_NO_RULE,
+		.explained = CD_NO_RULE,
+		.recheck_at = INT64_MAX,
+	};
+	struct tally t = {
+		.allow = {CD_NO_RULE, CD_NO_RULE, CD_NO_RULE, CD_NO_RULE},
+		.deny_true = CD_NO_RULE,
+		.deny_unknown = CD_NO_RULE,
+		.deny_curable = CD_NO_RULE,
+	};
+	struct cd_candidates k;
+	struct cd_ctx c;
+
+	if (!snapshot) {
+		d.reason = CD_REASON_NO_SNAPSHOT;
+		return d;
+	}
+	cd_ctx_init(&c, snapshot, request);
+	cd_candidates_find(&k, &c);
+	visit(&c, &k, &t, &d);
+	conclude(&c, &k, &t, &d);
+	if (d.verdict != CD_ALLOW)
+		memset(&d.obligations, 0, sizeof(d.obligations));
+	d.recheck_at = c.recheck;
+	return d;
+}
