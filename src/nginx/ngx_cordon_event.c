@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Events into the worker's ring. Nothing here waits: a full ring counts what
+ * it drops, a worker without a ring counts for itself.
+ */
+#include "ngx_cordon.h"
+
+
+void
+ngx_cordon_event_begin(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
+    ngx_uint_t event_class, ngx_cordon_who_t *who)
+{
+    int64_t  now;
+
+    now = ngx_cordon_now();
+
+    cd_event_begin(e, w->record, sizeof(w->record),
+                   (enum cd_event_class) event_class,
+                   cd_event_id_next(&w->ids, now), now);
+
+    cd_event_puts(e, CD_EVENT_F_PEP, w->pep);
+
+    if (who && who->id) {
+        cd_event_put_num(e, CD_EVENT_F_SESSION, who->id);
+    }
+
+    if (w->policy && event_class != CD_EVENT_SEEN) {
+        cd_event_put_num(e, CD_EVENT_F_POLICY_SERIAL, w->policy->serial);
+        cd_event_put_bytes(e, CD_EVENT_F_POLICY_HASH, w->policy->hash,
+                           sizeof(w->policy->hash));
+    }
+}
+
+
+void
+ngx_cordon_event_end(ngx_cordon_worker_t *w, struct cd_event_encoder *e)
+{
+    size_t  len;
+
+    len = cd_event_end(e);
+
+    if (w->ring == NULL) {
+        w->lost++;
+        return;
+    }
+
+    (void) cd_ring_put(w->ring, w->record, len);
+}

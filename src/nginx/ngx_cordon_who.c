@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A session becomes inputs of a decision, and a decision is asked for. No
+ * policy is known here: attributes go in as the registry defines them.
+ */
+#include "ngx_cordon.h"
+
+#include <openssl/evp.h>
+
+
+static const enum cd_attr  ngx_cordon_device_attrs[CD_DEVICE_ATTRS] = {
+    [CD_DEVICE_MANAGED] = CD_ATTR_DEVICE_MANAGED,
+    [CD_DEVICE_ENCRYPTED] = CD_ATTR_DEVICE_ENCRYPTED,
+    [CD_DEVICE_OS] = CD_ATTR_DEVICE_OS,
+    [CD_DEVICE_OS_AGE] = CD_ATTR_DEVICE_OS_AGE,
+    [CD_DEVICE_FIREWALL] = CD_ATTR_DEVICE_FIREWALL,
+    [CD_DEVICE_SCREEN_LOCK] = CD_ATTR_DEVICE_SCREEN_LOCK,
+};
+
+
+/* The digest is fetched once: looking it up costs more than 43 bytes do. */
+
+ngx_int_t
+ngx_cordon_digest(const void *data, size_t len, u_char key[CD_SESSION_KEY_LEN])
+{
+    static EVP_MD      *md;
+    static EVP_MD_CTX  *ctx;
+
+    if (md == NULL) {
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    }
+
+    if (ctx == NULL) {
+        ctx = EVP_MD_CTX_new();
+    }
+
+    if (md == NULL || ctx == NULL
+        || !EVP_DigestInit_ex2(ctx, md, NULL)
+        || !EVP_DigestUpdate(ctx, data, len)
+        || !EVP_DigestFinal_ex(ctx, key, NULL))
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Looks the session up and checks its limits. A session of another app is no
+ * session: an app that was sent the cookie of another one learns nothing.
+ */
+
+void
+ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
+    struct cd_str app)
+{
+    uint32_t                 now, seen;
+    struct cd_session_view  *v;
+
+    who->live = 0;
+    who->lost = 0;
+    who->verdict = CD_SESSION_OK;
+    who->epoch = 0;
+
+    if (!who->has_key || w->table == NULL) {
+        return;
+    }
+
+    v = &w->view;
+
+    if (cd_session_lookup(w->table, who->key, v) != 0
+        || v->app.len != app.len
+        || ngx_memcmp(v->app.ptr, app.ptr, app.len) != 0)
+    {
+        who->lost = 1;
+        return;
+    }
+
+    now = (uint32_t) ngx_time();
+    seen = (w->seen && v->slot < w->seen_n) ? w->seen[v->slot] : 0;
+
+    who->id = v->id;
+    who->slot = v->slot;
+    who->epoch = v->epoch;
+    who->verdict = cd_session_check(v, seen, now);
+    who->live = (who->verdict == CD_SESSION_OK);
+
+    if (who->bound) {
+        return;
+    }
+
+    who->bound = 1;
+    who->mfa_age = -1;
+    who->session_age = now > v->created ? now - v->created : 0;
+
+    if (v->auth_time) {
+        who->mfa_age = now > v->auth_time ? now - v->auth_time : 0;
+    }
+}
+
+
+static void
+ngx_cordon_who_device(struct cd_session_view *v, struct cd_request *request,
+    uint32_t now)
+{
+    uint32_t                 age;
+    ngx_uint_t               i;
+    enum cd_attr             attr;
+    struct cd_device_value  *value;
+
+    cd_request_set_str(request, CD_ATTR_DEVICE_NAME, v->device);
+
+    for (i = 0; i < CD_DEVICE_ATTRS; i++) {
+        value = &v->attrs[i];
+        attr = ngx_cordon_device_attrs[i];
+
+        if (!value->known) {
+            continue;
+        }
+
+        age = now > value->vouched_at ? now - value->vouched_at : 0;
+
+        switch (i) {
+
+        case CD_DEVICE_OS:
+            cd_request_set_str(request, attr, value->text);
+            break;
+
+        case CD_DEVICE_OS_AGE:
+            /* it went on growing since it was vouched for */
+            cd_request_set_int(request, attr, (int64_t) value->value + age);
+            break;
+
+        default:
+            cd_request_set_bool(request, attr, value->value != 0);
+        }
+
+        request->v[attr].age = age;
+    }
+}
+
+
+/* After ngx_cordon_who_find(), with the view still at hand. */
+
+void
+ngx_cordon_who_fill(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
+    struct cd_request *request)
+{
+    struct cd_session_view  *v;
+
+    if (!who->live) {
+        cd_request_set_int(request, CD_ATTR_SUBJECT, CD_SUBJECT_ANONYMOUS);
+        return;
+    }
+
+    v = &w->view;
+
+    cd_request_set_int(request, CD_ATTR_SUBJECT, CD_SUBJECT_PERSON);
+    cd_request_set_str(request, CD_ATTR_USER_NAME, v->user);
+    cd_request_set_names(request, CD_ATTR_USER_GROUPS, v->groups, v->n_groups);
+    cd_request_set_int(request, CD_ATTR_MFA_KIND, v->mfa_kind);
+    cd_request_set_int(request, CD_ATTR_SESSION_AGE, who->session_age);
+
+    if (who->mfa_age >= 0) {
+        cd_request_set_int(request, CD_ATTR_MFA_AGE, who->mfa_age);
+    }
+
+    if (v->risk) {
+        cd_request_set_int(request, CD_ATTR_RISK_USER, v->risk);
+    }
+
+    request->best_factor = v->best_factor;
+
+    if (v->has_device) {
+        ngx_cordon_who_device(v, request, (uint32_t) ngx_time());
+    }
+}
+
+
+/* Reports the use of a session, through the worker's own ring. */
+
+void
+ngx_cordon_who_seen(ngx_cordon_worker_t *w, ngx_cordon_who_t *who)
+{
+    uint32_t                 now;
+    struct cd_event_encoder  e;
+
+    if (!who->live || w->seen == NULL || who->slot >= w->seen_n) {
+        return;
+    }
+
+    now = (uint32_t) ngx_time();
+
+    if (now - w->seen[who->slot] < NGX_CORDON_SEEN_EVERY) {
+        return;
+    }
+
+    w->seen[who->slot] = now;
+
+    ngx_cordon_event_begin(w, &e, CD_EVENT_SEEN, who);
+    ngx_cordon_event_end(w, &e);
+}
+
+
+struct cd_addr
+ngx_cordon_addr(struct sockaddr *sockaddr)
+{
+    struct cd_addr        addr;
+    struct sockaddr_in   *sin;
+    struct sockaddr_in6  *sin6;
+
+    ngx_memzero(&addr, sizeof(addr));
+
+    switch (sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) sockaddr;
+        addr.family = 4;
+        ngx_memcpy(addr.bytes, &sin->sin_addr, 4);
+        break;
+
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sockaddr;
+
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            addr.family = 4;
+            ngx_memcpy(addr.bytes, sin6->sin6_addr.s6_addr + 12, 4);
+            break;
+        }
+
+        addr.family = 6;
+        ngx_memcpy(addr.bytes, &sin6->sin6_addr, 16);
+        break;
+
+    default:
+        break;
+    }
+
+    return addr;
+}
+
+
+struct cd_decision
+ngx_cordon_decide(ngx_cordon_worker_t *w, struct cd_request *request)
+{
+    struct cd_decision  d;
+
+    if (w->policy && w->table && !cd_snapmap_is_expired(w->policy, ngx_time()))
+    {
+        return cd_decide(w->policy->snapshot, request);
+    }
+
+    ngx_memzero(&d, sizeof(d));
+
+    d.verdict = CD_DENY;
+    d.reason = CD_REASON_INTERNAL;
+    d.rule = CD_NO_RULE;
+    d.explained = CD_NO_RULE;
+    d.recheck_at = INT64_MAX;
+    d.cut_always = 1;
+
+    if (w->policy == NULL) {
+        d.reason = CD_REASON_NO_SNAPSHOT;
+
+    } else if (w->table) {
+        d.reason = CD_REASON_SNAPSHOT_EXPIRED;
+    }
+
+    return d;
+}
+
+
+ngx_uint_t
+ngx_cordon_reason(ngx_cordon_who_t *who, struct cd_decision *decision)
+{
+    if (decision->verdict != CD_ALLOW) {
+
+        if (who->verdict == CD_SESSION_IS_REVOKED) {
+            return CD_REASON_SESSION_REVOKED;
+        }
+
+        if (who->verdict == CD_SESSION_IS_EXPIRED) {
+            return CD_REASON_SESSION_EXPIRED;
+        }
+    }
+
+    return decision->reason;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP enforcement point, from inside. One request's way:
+ *
+ *	access (_access.c)
+ *	  path and headers: one meaning, or 400 (_request.c)
+ *	  host -> app; /.cordon/ and the sign-in host -> pages (_pages.c)
+ *	  who -> inputs -> decision -> event
+ *	  allow: headers for the upstream (_headers.c), its assertion
+ *	         (_assert.c), its servers (_balancer.c)
+ *	  otherwise: redirect, JSON or the refusal page (_pages.c)
+ *	while it lives: _live.c decides it again and cuts it
+ */
+#ifndef _NGX_HTTP_CORDON_H_INCLUDED_
+#define _NGX_HTTP_CORDON_H_INCLUDED_
+
+
+#include "ngx_cordon.h"
+#include <ngx_http.h>
+
+
+typedef struct {
+    ngx_str_t                   run;
+    ngx_str_t                   auth_url;       /* no final slash */
+    ngx_str_t                   auth_host;      /* of it, lower case */
+    ngx_str_t                   keys;           /* socket of the key broker */
+    ngx_msec_t                  keys_timeout;
+} ngx_http_cordon_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                  enable;
+    ngx_flag_t                  certificates;
+    ngx_flag_t                  assertion;      /* 0: go on without one */
+} ngx_http_cordon_loc_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_CORDON_NEW = 0,
+    NGX_HTTP_CORDON_WAITING,                    /* for an assertion */
+    NGX_HTTP_CORDON_RESOLVING,                  /* an upstream's name */
+    NGX_HTTP_CORDON_ROUTED                      /* decided, on its way */
+} ngx_http_cordon_state_e;
+
+
+typedef struct ngx_http_cordon_assertion_s  ngx_http_cordon_assertion_t;
+
+
+typedef struct {
+    ngx_http_request_t          *request;
+    ngx_http_cordon_state_e      state;
+    ngx_str_t                    location;      /* "@cordon_tls"; or empty */
+
+    /* the request, in the one form that is decided and forwarded */
+    ngx_str_t                    host;          /* lower case, no port */
+    ngx_str_t                    path;          /* decoded */
+    ngx_str_t                    uri;           /* path encoded, and query */
+    ngx_str_t                    method;
+    ngx_str_t                    app;           /* name; copy */
+    ngx_str_t                    token;         /* of the cookie; borrowed */
+    u_char                       trace[16];
+    u_char                       span[8];
+
+    /* who, and what was decided */
+    ngx_cordon_who_t             who;
+    ngx_str_t                    user;          /* copy */
+    ngx_uint_t                   verdict;
+    ngx_uint_t                   reason;
+    int64_t                      started_at;    /* ns */
+    int64_t                      recheck_at;
+    int64_t                      drain_at;      /* 0: not draining */
+    uint32_t                     max;           /* s; of the allow */
+    uint8_t                      on_change;
+    uint32_t                     drain;
+
+    /* where it goes */
+    ngx_cordon_addr_t           *upstreams;
+    ngx_uint_t                   n_upstreams;
+    ngx_uint_t                   tried;         /* bit per upstream */
+    ngx_uint_t                   current;
+    ngx_str_t                    upstream_host;
+    in_port_t                    upstream_port;
+    unsigned                     upstream_tls:1;
+
+    unsigned                     linked:1;      /* in the live list */
+    unsigned                     page:1;        /* serves a page of ours */
+    ngx_queue_t                  live;
+
+    ngx_http_cordon_assertion_t *assertion;
+    ngx_queue_t                  waiting;       /* in assertion's waiters */
+    ngx_uint_t                   asks;
+    ngx_resolver_ctx_t          *resolve;
+} ngx_http_cordon_ctx_t;
+
+
+/* A connection that sessions were used on, so that an idle one is closed
+ * when one of them ends. */
+#define NGX_HTTP_CORDON_CONN_KEYS  4
+
+typedef struct {
+    ngx_queue_t                  queue;
+    ngx_connection_t            *connection;
+#if (NGX_HTTP_V2)
+    ngx_http_v2_connection_t    *h2c;           /* NULL: HTTP/1 */
+#endif
+    ngx_uint_t                   n;             /* keys ever noted */
+    unsigned                     ended:1;       /* close it when idle */
+    u_char                       keys[NGX_HTTP_CORDON_CONN_KEYS]
+                                     [CD_SESSION_KEY_LEN];
+} ngx_http_cordon_conn_t;
+
+
+/* all of this worker's state */
+typedef struct {
+    ngx_cordon_worker_t          w;
+    ngx_http_cordon_main_conf_t *conf;
+    ngx_queue_t                  live;          /* ngx_http_cordon_ctx_t */
+    ngx_queue_t                  conns;
+    uint64_t                     decided_gen;   /* policy and table swept */
+    ngx_uint_t                   conns_ended;   /* to close once idle */
+    int64_t                      next_recheck;
+    ngx_event_t                  tick;
+    ngx_connection_t             tick_connection;
+    ngx_uint_t                   turn;          /* of the balancer */
+} ngx_http_cordon_worker_t;
+
+
+extern ngx_module_t               ngx_http_cordon_module;
+extern ngx_http_cordon_worker_t   ngx_http_cordon;
+
+
+/* _access.c */
+ngx_int_t ngx_http_cordon_access(ngx_http_request_t *r);
+ngx_http_cordon_ctx_t *ngx_http_cordon_ctx(ngx_http_request_t *r);
+struct cd_decision ngx_http_cordon_decide(ngx_http_cordon_ctx_t *ctx,
+    struct cd_request *request);
+void ngx_http_cordon_event(ngx_http_cordon_ctx_t *ctx, ngx_uint_t event_class,
+    struct cd_request *request, struct cd_decision *d);
+/* Called again when what an allowed request waited for is there. */
+ngx_int_t ngx_http_cordon_resume(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx);
+
+/* _request.c: NGX_OK, NGX_DECLINED (ambiguous: 400), NGX_ERROR */
+ngx_int_t ngx_http_cordon_request(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx);
+/* Decodes `raw` (a path) and encodes it again; both into pool memory. */
+ngx_int_t ngx_http_cordon_path(ngx_pool_t *pool, ngx_str_t *raw,
+    ngx_str_t *path, ngx_str_t *encoded);
+
+/* _headers.c */
+ngx_int_t ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token);
+void ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies);
+ngx_int_t ngx_http_cordon_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+ngx_int_t ngx_http_cordon_forward_headers(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx);
+ngx_int_t ngx_http_cordon_connection_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_cordon_upgrade_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* _balancer.c */
+char *ngx_http_cordon_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_cordon_route(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx, struct cd_app *app);
+
+/* _assert.c: NGX_OK (header added, or not needed), NGX_AGAIN, NGX_ERROR */
+ngx_int_t ngx_http_cordon_assert(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx);
+void ngx_http_cordon_assert_forget(ngx_http_cordon_ctx_t *ctx);
+
+/* _pages.c: what the access handler returns */
+ngx_int_t ngx_http_cordon_page(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx);
+ngx_int_t ngx_http_cordon_refuse(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx, struct cd_decision *d);
+ngx_int_t ngx_http_cordon_jump(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx, const char *location);
+char *ngx_http_cordon_away(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* _live.c */
+void ngx_http_cordon_live_enter(ngx_http_cordon_ctx_t *ctx);
+void ngx_http_cordon_live_leave(ngx_http_cordon_ctx_t *ctx);
+ngx_int_t ngx_http_cordon_conn_note(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx);
+void ngx_http_cordon_tick(ngx_event_t *ev);
+
+
+#endif /* _NGX_HTTP_CORDON_H_INCLUDED_ */

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What an upstream is told. Headers that claim what only we may say are
+ * dropped whoever sent them; ours are added after that.
+ *
+ * A header is dropped in place by giving it the name of one that the proxy
+ * never passes on (Keep-Alive). Shifting the list was rejected: nginx holds
+ * pointers into it.
+ */
+#include "ngx_http_cordon.h"
+
+
+typedef struct {
+    const char  *name;
+    size_t       len;
+    ngx_uint_t   prefix;
+} ngx_http_cordon_forged_t;
+
+
+/* lower case */
+static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
+    { "x-cordon-", 9, 1 },
+    { "x-forwarded-", 12, 1 },
+    { "x-real-ip", 9, 0 },
+    { "x-request-id", 12, 0 },
+    { "forwarded", 9, 0 },
+    { "traceparent", 11, 0 },
+    { "proxy", 5, 0 },                          /* httpoxy */
+    { "http2-settings", 14, 0 },                /* with Upgrade: h2c */
+};
+
+
+static void
+ngx_http_cordon_drop(ngx_table_elt_t *h)
+{
+    static u_char  lower[] = "keep-alive";
+
+    ngx_str_set(&h->key, "Keep-Alive");
+    h->lowcase_key = lower;
+    h->hash = ngx_hash_key(lower, sizeof(lower) - 1);
+}
+
+
+static ngx_uint_t
+ngx_http_cordon_is_forged(ngx_table_elt_t *h)
+{
+    ngx_uint_t                 i;
+    ngx_http_cordon_forged_t  *f;
+
+    for (i = 0; i < sizeof(ngx_http_cordon_forged)
+                    / sizeof(ngx_http_cordon_forged[0]); i++)
+    {
+        f = &ngx_http_cordon_forged[i];
+
+        if (h->lowcase_key[0] == (u_char) f->name[0]
+            && (f->prefix ? h->key.len >= f->len : h->key.len == f->len)
+            && ngx_strncmp(h->lowcase_key, f->name, f->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* The next "name=value" of a Cookie header, without blanks around it. */
+
+static ngx_uint_t
+ngx_http_cordon_cookie_next(u_char **pos, u_char *end, ngx_str_t *cookie)
+{
+    u_char  *p, *last;
+
+    p = *pos;
+
+    while (p < end && (*p == ' ' || *p == '\t' || *p == ';')) {
+        p++;
+    }
+
+    if (p == end) {
+        return 0;
+    }
+
+    last = ngx_strlchr(p, end, ';');
+    if (last == NULL) {
+        last = end;
+    }
+
+    *pos = last;
+
+    while (last > p && (last[-1] == ' ' || last[-1] == '\t')) {
+        last--;
+    }
+
+    cookie->data = p;
+    cookie->len = (size_t) (last - p);
+
+    return 1;
+}
+
+
+/*
+ * The value of __Host-cordon. Declined when there is none, or more than one:
+ * which of two was meant is not ours to guess.
+ */
+
+ngx_int_t
+ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token)
+{
+    u_char            *p, *end;
+    ngx_str_t          cookie;
+    ngx_uint_t         i, found;
+    ngx_table_elt_t  **h;
+
+    static const char  name[] = "__Host-cordon=";
+
+    found = 0;
+    h = r->headers_in.cookies.elts;
+
+    for (i = 0; i < r->headers_in.cookies.nelts; i++) {
+        p = h[i]->value.data;
+        end = p + h[i]->value.len;
+
+        while (ngx_http_cordon_cookie_next(&p, end, &cookie)) {
+
+            if (cookie.len < sizeof(name) - 1
+                || ngx_strncmp(cookie.data, name, sizeof(name) - 1) != 0)
+            {
+                continue;
+            }
+
+            found++;
+            token->data = cookie.data + sizeof(name) - 1;
+            token->len = cookie.len - (sizeof(name) - 1);
+        }
+    }
+
+    return (found == 1 && token->len && token->len <= 128) ? NGX_OK
+                                                           : NGX_DECLINED;
+}
+
+
+/*
+ * Takes our cookies out of a Cookie header, in place: what stays never grows.
+ * The token that the broker is asked with was copied before.
+ */
+
+static void
+ngx_http_cordon_strip_cookie(ngx_table_elt_t *h)
+{
+    u_char     *p, *end, *out;
+    ngx_str_t   cookie;
+
+    static const char  prefix[] = "__Host-cordon";
+
+    p = h->value.data;
+    end = p + h->value.len;
+    out = h->value.data;
+
+    while (ngx_http_cordon_cookie_next(&p, end, &cookie)) {
+
+        if (cookie.len >= sizeof(prefix) - 1
+            && ngx_strncasecmp(cookie.data, (u_char *) (uintptr_t) prefix,
+                               sizeof(prefix) - 1) == 0)
+        {
+            continue;
+        }
+
+        if (out != h->value.data) {
+            *out++ = ';';
+            *out++ = ' ';
+        }
+
+        out = ngx_movemem(out, cookie.data, cookie.len);
+    }
+
+    h->value.len = (size_t) (out - h->value.data);
+
+    if (h->value.len == 0) {
+        ngx_http_cordon_drop(h);
+    }
+}
+
+
+void
+ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_cordon_is_forged(&h[i])) {
+            ngx_http_cordon_drop(&h[i]);
+
+        } else if (cookies && h[i].key.len == 6
+                   && ngx_strncmp(h[i].lowcase_key, "cookie", 6) == 0)
+        {
+            ngx_http_cordon_strip_cookie(&h[i]);
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_cordon_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->key.len = ngx_strlen(name);
+    h->key.data = (u_char *) (uintptr_t) name;
+    h->value = *value;
+
+    h->lowcase_key = ngx_pnalloc(r->pool, h->key.len);
+    if (h->lowcase_key == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = ngx_hash_strlow(h->lowcase_key, h->key.data, h->key.len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_str_t   trace, parent;
+
+    /* "00-" trace "-" span "-01" */
+
+    p = ngx_pnalloc(r->pool, 3 + 32 + 1 + 16 + 3);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    parent.data = p;
+    p = ngx_cpymem(p, "00-", 3);
+    trace.data = p;
+    p = ngx_hex_dump(p, ctx->trace, sizeof(ctx->trace));
+    trace.len = (size_t) (p - trace.data);
+    *p++ = '-';
+    p = ngx_hex_dump(p, ctx->span, sizeof(ctx->span));
+    p = ngx_cpymem(p, "-01", 3);
+    parent.len = (size_t) (p - parent.data);
+
+    if (ngx_http_cordon_add_header(r, "traceparent", &parent) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_cordon_add_header(r, "X-Request-Id", &trace);
+}
+
+
+ngx_int_t
+ngx_http_cordon_forward_headers(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx)
+{
+    ngx_str_t  proto = ngx_string("https");
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl == NULL) {
+        ngx_str_set(&proto, "http");
+    }
+#endif
+
+    ngx_http_cordon_strip(r, 1);
+
+    if (ctx->user.len
+        && ngx_http_cordon_add_header(r, "X-Cordon-User", &ctx->user)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_cordon_add_header(r, "X-Forwarded-For",
+                                   &r->connection->addr_text)
+        != NGX_OK
+        || ngx_http_cordon_add_header(r, "X-Forwarded-Proto", &proto)
+           != NGX_OK
+        || ngx_http_cordon_add_header(r, "X-Forwarded-Host",
+                                      &r->headers_in.host->value)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_cordon_add_trace(r, ctx);
+}
+
+
+/* Upgrade is a door to whatever protocol the upstream speaks: only WebSocket
+ * goes through. */
+
+static ngx_uint_t
+ngx_http_cordon_is_websocket(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.upgrade;
+
+    return h != NULL && r->method == NGX_HTTP_GET
+           && r->http_version == NGX_HTTP_VERSION_11
+           && h->value.len == 9
+           && ngx_strncasecmp(h->value.data, (u_char *) "websocket", 9) == 0;
+}
+
+
+static ngx_int_t
+ngx_http_cordon_variable(ngx_http_variable_value_t *v, const char *value)
+{
+    v->data = (u_char *) (uintptr_t) value;
+    v->len = ngx_strlen(value) & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_cordon_connection_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    (void) data;
+
+    return ngx_http_cordon_variable(v, ngx_http_cordon_is_websocket(r)
+                                       ? "upgrade" : "");
+}
+
+
+ngx_int_t
+ngx_http_cordon_upgrade_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    (void) data;
+
+    return ngx_http_cordon_variable(v, ngx_http_cordon_is_websocket(r)
+                                       ? "websocket" : "");
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Live requests and connections, and their end.
+ *
+ * Every allowed request is in a list from before it was decided until it
+ * ends. When policy or sessions moved, those whose epoch or policy is not the
+ * one they were decided on are decided again; a clock that can turn a decision
+ * is the decision's own recheck_at. A verdict that fell cuts the request: the
+ * client's connection is closed, or in HTTP/2 its stream reset, and the
+ * upstream's connection is closed with it.
+ *
+ * The timer goes on in a worker that drains after a reload: it is then the
+ * only one that can reach the WebSockets it still serves.
+ */
+#include "ngx_http_cordon.h"
+
+
+void
+ngx_http_cordon_live_enter(ngx_http_cordon_ctx_t *ctx)
+{
+    if (!ctx->linked) {
+        ngx_queue_insert_tail(&ngx_http_cordon.live, &ctx->live);
+        ctx->linked = 1;
+    }
+}
+
+
+void
+ngx_http_cordon_live_leave(ngx_http_cordon_ctx_t *ctx)
+{
+    if (ctx->linked) {
+        ngx_queue_remove(&ctx->live);
+        ctx->linked = 0;
+    }
+}
+
+
+/* ---- cutting ---- */
+
+static void
+ngx_http_cordon_cut(ngx_http_cordon_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+#if (NGX_HTTP_V2)
+    ngx_connection_t    *h2;
+#endif
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_cordon_live_leave(ctx);
+
+    ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
+                  "cordon: live request cut, reason %s",
+                  cd_reason_name((enum cd_reason) ctx->reason));
+
+#if (NGX_HTTP_V2)
+    h2 = r->stream ? r->stream->connection->connection : NULL;
+#endif
+
+    /* both ends: termination runs the upstream's cleanup */
+
+    c->error = 1;
+    r->main->count++;
+    ngx_http_finalize_request(r, NGX_ERROR);
+    ngx_http_run_posted_requests(c);
+
+#if (NGX_HTTP_V2)
+    if (h2) {
+        /* the frame that resets the stream is queued and nobody else's event
+         * would send it */
+        ngx_post_event(h2->write, &ngx_posted_events);
+    }
+#endif
+}
+
+
+/* What on_change says of a verdict that fell. 1: cut now. */
+
+static ngx_uint_t
+ngx_http_cordon_must_cut(ngx_http_cordon_ctx_t *ctx, struct cd_decision *d,
+    int64_t now)
+{
+    if (ctx->who.has_key && !ctx->who.live && ctx->user.len) {
+        return 1;                       /* session over, or person disabled */
+    }
+
+    if (d->cut_always) {
+        return 1;
+    }
+
+    switch (ctx->on_change) {
+
+    case CD_CHANGE_KEEP:
+        return 0;
+
+    case CD_CHANGE_DRAIN:
+        if (ctx->drain_at == 0) {
+            ctx->drain_at = now + (int64_t) ctx->drain * 1000000000;
+        }
+
+        return now >= ctx->drain_at;
+
+    default:
+        return 1;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_cordon_is_over(ngx_http_cordon_ctx_t *ctx, int64_t now)
+{
+    return ctx->max
+           && now - ctx->started_at >= (int64_t) ctx->max * 1000000000;
+}
+
+
+/* Decides a live request again. 1: it has to go. */
+
+static ngx_uint_t
+ngx_http_cordon_again(ngx_http_cordon_ctx_t *ctx, int64_t now)
+{
+    struct cd_request   request;
+    struct cd_decision  d;
+
+    d = ngx_http_cordon_decide(ctx, &request);
+
+    if (d.verdict == CD_ALLOW && !ngx_http_cordon_is_over(ctx, now)) {
+        ctx->recheck_at = d.recheck_at;
+        ctx->drain_at = 0;
+        ctx->on_change = d.on_change;
+        ctx->drain = d.drain;
+        ctx->max = d.obligations.max;
+
+        return 0;
+    }
+
+    ctx->reason = ngx_cordon_reason(&ctx->who, &d);
+
+    if (!ngx_http_cordon_must_cut(ctx, &d, now)
+        && !ngx_http_cordon_is_over(ctx, now))
+    {
+        ctx->recheck_at = ctx->drain_at ? ctx->drain_at : INT64_MAX;
+        return 0;
+    }
+
+    d.reason = (uint8_t) ctx->reason;
+    ngx_http_cordon_event(ctx, CD_EVENT_CONNECTION_CUT, &request, &d);
+
+    return 1;
+}
+
+
+/* ---- connections ---- */
+
+static void
+ngx_http_cordon_conn_gone(void *data)
+{
+    ngx_http_cordon_conn_t  *conn = data;
+
+    ngx_queue_remove(&conn->queue);
+}
+
+
+static ngx_http_cordon_conn_t *
+ngx_http_cordon_conn_get(ngx_connection_t *c)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_cordon_conn_t  *conn;
+
+    for (cln = c->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_cordon_conn_gone) {
+            return cln->data;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_http_cordon_conn_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    conn = cln->data;
+    ngx_memzero(conn, sizeof(*conn));
+    conn->connection = c;
+    ngx_queue_insert_tail(&ngx_http_cordon.conns, &conn->queue);
+    cln->handler = ngx_http_cordon_conn_gone;
+
+    return conn;
+}
+
+
+/* Remembers that a session was used on this connection. */
+
+ngx_int_t
+ngx_http_cordon_conn_note(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
+{
+    ngx_uint_t               i, n;
+    ngx_connection_t        *c;
+    ngx_http_cordon_conn_t  *conn;
+
+    c = r->connection;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        c = r->stream->connection->connection;
+    }
+#endif
+
+    conn = ngx_http_cordon_conn_get(c);
+    if (conn == NULL) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_HTTP_V2)
+    conn->h2c = r->stream ? r->stream->connection : NULL;
+#endif
+
+    n = ngx_min(conn->n, NGX_HTTP_CORDON_CONN_KEYS);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_memcmp(conn->keys[i], ctx->who.key, CD_SESSION_KEY_LEN) == 0) {
+            return NGX_OK;
+        }
+    }
+
+    ngx_memcpy(conn->keys[conn->n++ % NGX_HTTP_CORDON_CONN_KEYS],
+               ctx->who.key, CD_SESSION_KEY_LEN);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_cordon_conn_is_idle(ngx_http_cordon_conn_t *conn)
+{
+#if (NGX_HTTP_V2)
+
+    /* a connection of HTTP/2 is marked idle for all of its life */
+
+    if (conn->h2c) {
+        return conn->h2c->processing == 0 && conn->h2c->pushing == 0;
+    }
+
+#endif
+
+    return conn->connection->idle;
+}
+
+
+static void
+ngx_http_cordon_sweep_conns(void)
+{
+    ngx_uint_t               i, n;
+    ngx_queue_t             *q, *next;
+    ngx_http_cordon_conn_t  *conn;
+    struct cd_session_view  *v;
+    ngx_http_cordon_worker_t *hw = &ngx_http_cordon;
+
+    for (q = ngx_queue_head(&hw->conns);
+         q != ngx_queue_sentinel(&hw->conns);
+         q = ngx_queue_next(q))
+    {
+        conn = ngx_queue_data(q, ngx_http_cordon_conn_t, queue);
+        n = ngx_min(conn->n, NGX_HTTP_CORDON_CONN_KEYS);
+        v = &hw->w.view;
+
+        for (i = 0; i < n && hw->w.table; i++) {
+            if (cd_session_lookup(hw->w.table, conn->keys[i], v) != 0
+                || v->state != CD_SESSION_LIVE || v->disabled)
+            {
+                conn->ended = 1;
+            }
+        }
+    }
+
+    /* closing one takes it out of the list and no other */
+
+    hw->conns_ended = 0;
+
+    for (q = ngx_queue_head(&hw->conns);
+         q != ngx_queue_sentinel(&hw->conns);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        conn = ngx_queue_data(q, ngx_http_cordon_conn_t, queue);
+
+        if (!conn->ended) {
+            continue;
+        }
+
+        if (!ngx_http_cordon_conn_is_idle(conn)) {
+            hw->conns_ended++;
+            continue;
+        }
+
+        conn->connection->close = 1;
+        conn->connection->read->handler(conn->connection->read);
+    }
+}
+
+
+/* ---- the timer ---- */
+
+/*
+ * Cutting one request may end others (pipelined behind it, streams of its
+ * connection), so those that have to go are gathered first, and looked for in
+ * the gathered list only.
+ */
+
+static void
+ngx_http_cordon_sweep_live(ngx_uint_t policy_moved, ngx_uint_t moved,
+    int64_t now)
+{
+    ngx_queue_t               cut, *q, *next;
+    ngx_http_cordon_ctx_t    *ctx;
+    ngx_http_cordon_worker_t *hw = &ngx_http_cordon;
+
+    ngx_queue_init(&cut);
+    hw->next_recheck = INT64_MAX;
+
+    for (q = ngx_queue_head(&hw->live);
+         q != ngx_queue_sentinel(&hw->live);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        ctx = ngx_queue_data(q, ngx_http_cordon_ctx_t, live);
+
+        if (policy_moved || now >= ctx->recheck_at
+            || ngx_http_cordon_is_over(ctx, now)
+            || (moved && ctx->who.has_key && hw->w.table
+                && cd_session_epoch(hw->w.table, ctx->who.key)
+                   != ctx->who.epoch))
+        {
+            if (ngx_http_cordon_again(ctx, now)) {
+                ngx_queue_remove(q);
+                ngx_queue_insert_tail(&cut, q);
+                continue;
+            }
+        }
+
+        hw->next_recheck = ngx_min(hw->next_recheck, ctx->recheck_at);
+
+        if (ctx->max) {
+            hw->next_recheck = ngx_min(hw->next_recheck, ctx->started_at
+                                       + (int64_t) ctx->max * 1000000000);
+        }
+    }
+
+    while (!ngx_queue_empty(&cut)) {
+        ctx = ngx_queue_data(ngx_queue_head(&cut), ngx_http_cordon_ctx_t,
+                             live);
+        ngx_http_cordon_cut(ctx);
+    }
+}
+
+
+void
+ngx_http_cordon_tick(ngx_event_t *ev)
+{
+    int64_t                    now;
+    uint64_t                   policy_gen;
+    ngx_uint_t                 moved;
+    ngx_http_cordon_worker_t  *hw = &ngx_http_cordon;
+
+    ngx_cordon_refresh_all(&hw->w, ev->log);
+
+    now = ngx_cordon_now();
+    policy_gen = hw->w.policy_gen + hw->w.table_gen;
+    moved = ngx_cordon_moved(&hw->w);
+
+    if (moved || now >= hw->next_recheck) {
+        ngx_http_cordon_sweep_live(policy_gen != hw->decided_gen, moved, now);
+        hw->decided_gen = policy_gen;
+    }
+
+    if (moved || hw->conns_ended) {
+        ngx_http_cordon_sweep_conns();
+    }
+
+    /* not while (!ngx_exiting): see above. The timer is cancelable, it never
+     * keeps a worker that has nothing left from ending. */
+
+    ngx_add_timer(ev, NGX_CORDON_TICK);
+}
