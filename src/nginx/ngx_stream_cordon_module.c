@@ -1,26 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The enforcement point for TCP apps. "cordon on" takes the access phase;
- * until a decision is made here every session is declined to the next handler.
+ * The enforcement point for TCP apps. TLS ends here: the server name says
+ * which app is asked for, a client certificate of our CA who asks (its
+ * SHA-256 is the key of a session). Without one the visitor is anonymous.
+ * Nobody can be asked anything here, so the decision turns a challenge into
+ * a refusal.
+ *
+ *	cordon_run DIR;            the run directory (main)
+ *	cordon on;                 decide here (server)
+ *	cordon_certificates on;    certificates from run/tls (server)
+ *
+ * $cordon_target: the server that was chosen, for proxy_pass.
+ * $cordon_certificate: stands where nginx asks for a file.
  */
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_stream.h>
+#include "ngx_stream_cordon.h"
 
 
-typedef struct {
-    ngx_flag_t  enable;
-} ngx_stream_cordon_srv_conf_t;
+ngx_stream_cordon_worker_t  ngx_stream_cordon;
 
 
-static ngx_int_t ngx_stream_cordon_handler(ngx_stream_session_t *s);
+static char *ngx_stream_cordon_run(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_stream_cordon_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_stream_cordon_postconfiguration(ngx_conf_t *cf);
+static void *ngx_stream_cordon_create_main_conf(ngx_conf_t *cf);
 static void *ngx_stream_cordon_create_srv_conf(ngx_conf_t *cf);
 static char *ngx_stream_cordon_merge_srv_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static ngx_int_t ngx_stream_cordon_init(ngx_conf_t *cf);
+static ngx_int_t ngx_stream_cordon_init_process(ngx_cycle_t *cycle);
+static void ngx_stream_cordon_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_command_t  ngx_stream_cordon_commands[] = {
+
+    { ngx_string("cordon_run"),
+      NGX_STREAM_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_stream_cordon_run,
+      NGX_STREAM_MAIN_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("cordon"),
       NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_FLAG,
@@ -29,15 +47,22 @@ static ngx_command_t  ngx_stream_cordon_commands[] = {
       offsetof(ngx_stream_cordon_srv_conf_t, enable),
       NULL },
 
+    { ngx_string("cordon_certificates"),
+      NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_STREAM_SRV_CONF_OFFSET,
+      offsetof(ngx_stream_cordon_srv_conf_t, certificates),
+      NULL },
+
       ngx_null_command
 };
 
 
 static ngx_stream_module_t  ngx_stream_cordon_module_ctx = {
-    NULL,                                  /* preconfiguration */
-    ngx_stream_cordon_init,                /* postconfiguration */
+    ngx_stream_cordon_preconfiguration,    /* preconfiguration */
+    ngx_stream_cordon_postconfiguration,   /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
+    ngx_stream_cordon_create_main_conf,    /* create main configuration */
     NULL,                                  /* init main configuration */
 
     ngx_stream_cordon_create_srv_conf,     /* create server configuration */
@@ -52,28 +77,107 @@ ngx_module_t  ngx_stream_cordon_module = {
     NGX_STREAM_MODULE,                     /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_stream_cordon_init_process,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_stream_cordon_exit_process,        /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
 
 static ngx_int_t
-ngx_stream_cordon_handler(ngx_stream_session_t *s)
+ngx_stream_cordon_target_variable(ngx_stream_session_t *s,
+    ngx_stream_variable_value_t *v, uintptr_t data)
 {
-    ngx_stream_cordon_srv_conf_t  *scf;
+    ngx_stream_cordon_ctx_t  *ctx;
 
-    scf = ngx_stream_get_module_srv_conf(s, ngx_stream_cordon_module);
+    (void) data;
 
-    if (scf->enable) {
-        ngx_log_debug0(NGX_LOG_DEBUG_STREAM, s->connection->log, 0,
-                       "cordon: declined, nothing decides yet");
+    ctx = ngx_stream_get_module_ctx(s, ngx_stream_cordon_module);
+
+    if (ctx == NULL || !ctx->allowed) {
+        v->not_found = 1;
+        return NGX_OK;
     }
 
-    return NGX_DECLINED;
+    v->data = ctx->target.data;
+    v->len = ctx->target.len & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_stream_cordon_certificate_variable(ngx_stream_session_t *s,
+    ngx_stream_variable_value_t *v, uintptr_t data)
+{
+    (void) s;
+    (void) data;
+
+    v->not_found = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_stream_variable_t  ngx_stream_cordon_variables[] = {
+
+    { ngx_string("cordon_target"), NULL,
+      ngx_stream_cordon_target_variable, 0, 0, 0 },
+
+    { ngx_string("cordon_certificate"), NULL,
+      ngx_stream_cordon_certificate_variable, 0, 0, 0 },
+
+      ngx_stream_null_variable
+};
+
+
+static ngx_int_t
+ngx_stream_cordon_preconfiguration(ngx_conf_t *cf)
+{
+    ngx_stream_variable_t  *var, *v;
+
+    for (v = ngx_stream_cordon_variables; v->name.len; v++) {
+        var = ngx_stream_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_stream_cordon_run(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                      *value;
+    ngx_stream_cordon_main_conf_t  *mcf = conf;
+
+    (void) cmd;
+
+    value = cf->args->elts;
+    mcf->run = value[1];
+
+    if (mcf->run.len > 1 && mcf->run.data[mcf->run.len - 1] == '/') {
+        mcf->run.len--;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_stream_cordon_create_main_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_stream_cordon_main_conf_t));
 }
 
 
@@ -88,6 +192,7 @@ ngx_stream_cordon_create_srv_conf(ngx_conf_t *cf)
     }
 
     conf->enable = NGX_CONF_UNSET;
+    conf->certificates = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -96,31 +201,108 @@ ngx_stream_cordon_create_srv_conf(ngx_conf_t *cf)
 static char *
 ngx_stream_cordon_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    ngx_stream_cordon_srv_conf_t  *prev = parent;
-    ngx_stream_cordon_srv_conf_t  *conf = child;
-
-    (void) cf;
+    ngx_stream_ssl_conf_t          *sslcf;
+    ngx_stream_cordon_srv_conf_t   *prev = parent;
+    ngx_stream_cordon_srv_conf_t   *conf = child;
+    ngx_stream_cordon_main_conf_t  *mcf;
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_value(conf->certificates, prev->certificates, 0);
+
+    mcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_cordon_module);
+
+    if ((conf->enable || conf->certificates) && mcf->run.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cordon\" needs \"cordon_run\"");
+        return NGX_CONF_ERROR;
+    }
+
+    /* the ssl module is compiled into nginx and was merged before */
+
+    sslcf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_ssl_module);
+
+    if (conf->certificates && sslcf->ssl.ctx) {
+        SSL_CTX_set_cert_cb(sslcf->ssl.ctx, ngx_cordon_certificate,
+                            &ngx_stream_cordon.w);
+    }
 
     return NGX_CONF_OK;
 }
 
 
 static ngx_int_t
-ngx_stream_cordon_init(ngx_conf_t *cf)
+ngx_stream_cordon_postconfiguration(ngx_conf_t *cf)
 {
     ngx_stream_handler_pt        *h;
     ngx_stream_core_main_conf_t  *cmcf;
 
     cmcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_STREAM_ACCESS_PHASE].handlers);
+    h = ngx_array_push(&cmcf->phases[NGX_STREAM_PREREAD_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    *h = ngx_stream_cordon_handler;
+    *h = ngx_stream_cordon_preread;
+
+    h = ngx_array_push(&cmcf->phases[NGX_STREAM_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_stream_cordon_log;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
+{
+    ngx_event_t                    *tick;
+    ngx_stream_cordon_worker_t     *sw = &ngx_stream_cordon;
+    ngx_stream_cordon_main_conf_t  *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_stream_cycle_get_module_main_conf(cycle,
+                                                ngx_stream_cordon_module);
+
+    if (mcf == NULL || mcf->run.len == 0) {
+        return NGX_OK;
+    }
+
+    sw->next_recheck = INT64_MAX;
+    ngx_queue_init(&sw->live);
+
+    if (ngx_cordon_worker_init(&sw->w, &mcf->run, "stream", cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    sw->ready = 1;
+    sw->tick_connection.fd = (ngx_socket_t) -1;
+
+    tick = &sw->tick;
+    tick->handler = ngx_stream_cordon_tick;
+    tick->data = &sw->tick_connection;
+    tick->log = cycle->log;
+    tick->cancelable = 1;
+
+    ngx_add_timer(tick, NGX_CORDON_TICK);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_stream_cordon_exit_process(ngx_cycle_t *cycle)
+{
+    (void) cycle;
+
+    if (ngx_stream_cordon.ready) {
+        ngx_cordon_worker_done(&ngx_stream_cordon.w);
+    }
 }

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A TCP connection as it begins, after its TLS handshake: which app, who,
+ * the decision, and which server.
+ */
+#include "ngx_stream_cordon.h"
+
+#include "base/str.h"
+
+#include <openssl/x509.h>
+
+
+static struct cd_str
+ngx_stream_cordon_str(ngx_str_t *s)
+{
+    return cd_str_make(s->data, s->len);
+}
+
+
+/* ---- who, and the decision ---- */
+
+void
+ngx_stream_cordon_leave(void *data)
+{
+    ngx_stream_cordon_ctx_t  *ctx = data;
+
+    if (ctx->linked) {
+        ngx_queue_remove(&ctx->live);
+        ctx->linked = 0;
+    }
+}
+
+
+static ngx_stream_cordon_ctx_t *
+ngx_stream_cordon_create_ctx(ngx_stream_session_t *s)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_stream_cordon_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(s->connection->pool,
+                               sizeof(ngx_stream_cordon_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(*ctx));
+
+    ctx->session = s;
+    ctx->started_at = ngx_cordon_now();
+    ctx->recheck_at = INT64_MAX;
+    cln->handler = ngx_stream_cordon_leave;
+
+    ngx_cordon_random(&ngx_stream_cordon.w, ctx->trace, sizeof(ctx->trace));
+    ngx_stream_set_ctx(s, ctx, ngx_stream_cordon_module);
+
+    return ctx;
+}
+
+
+/* The verified client certificate, as the session table knows it. */
+
+static ngx_int_t
+ngx_stream_cordon_identify(ngx_stream_session_t *s,
+    ngx_stream_cordon_ctx_t *ctx)
+{
+    int          len;
+    X509        *cert;
+    u_char      *der;
+    SSL         *ssl;
+    ngx_int_t    rc;
+
+    if (s->connection->ssl == NULL) {
+        return NGX_OK;
+    }
+
+    ssl = s->connection->ssl->connection;
+    cert = SSL_get1_peer_certificate(ssl);
+
+    if (cert == NULL) {
+        return NGX_OK;
+    }
+
+    rc = NGX_OK;
+    der = NULL;
+
+    if (SSL_get_verify_result(ssl) == X509_V_OK) {
+        len = i2d_X509(cert, &der);
+        rc = NGX_ERROR;
+
+        if (len > 0) {
+            rc = ngx_cordon_digest(der, (size_t) len, ctx->who.key);
+            ctx->who.has_key = 1;
+        }
+
+        OPENSSL_free(der);
+    }
+
+    X509_free(cert);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_stream_cordon_name(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx)
+{
+    const char  *sni;
+
+    sni = NULL;
+
+    if (s->connection->ssl) {
+        sni = SSL_get_servername(s->connection->ssl->connection,
+                                 TLSEXT_NAMETYPE_host_name);
+    }
+
+    if (sni == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx->host.len = ngx_strlen(sni);
+    ctx->host.data = ngx_pnalloc(s->connection->pool, ctx->host.len + 1);
+    if (ctx->host.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(ctx->host.data, (u_char *) (uintptr_t) sni, ctx->host.len);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_stream_cordon_fill(ngx_stream_cordon_ctx_t *ctx,
+    struct cd_request *request)
+{
+    cd_request_init(request);
+
+    request->kind = CD_KIND_TLS;
+    request->capabilities = CD_CAN_MAX;
+    request->started_at = ctx->started_at;
+
+    cd_request_set_int(request, CD_ATTR_TIME, ngx_cordon_now());
+    cd_request_set_addr(request, CD_ATTR_SRC_IP,
+                        ngx_cordon_addr(ctx->session->connection->sockaddr));
+    cd_request_set_int(request, CD_ATTR_PROTO, IPPROTO_TCP);
+
+    if (ctx->host.len) {
+        cd_request_set_str(request, CD_ATTR_DST_NAME,
+                           ngx_stream_cordon_str(&ctx->host));
+    }
+
+    if (ctx->app.len) {
+        cd_request_set_str(request, CD_ATTR_APP,
+                           ngx_stream_cordon_str(&ctx->app));
+    }
+
+    ngx_cordon_who_fill(&ngx_stream_cordon.w, &ctx->who, request);
+}
+
+
+/* A session of a certificate is of no app. */
+
+struct cd_decision
+ngx_stream_cordon_decide(ngx_stream_cordon_ctx_t *ctx,
+    struct cd_request *request)
+{
+    struct cd_decision  d;
+
+    ngx_cordon_who_find(&ngx_stream_cordon.w, &ctx->who, CD_STR_NULL);
+    ngx_stream_cordon_fill(ctx, request);
+
+    d = ngx_cordon_decide(&ngx_stream_cordon.w, request);
+    d.reason = (uint8_t) ngx_cordon_reason(&ctx->who, &d);
+
+    return d;
+}
+
+
+void
+ngx_stream_cordon_event(ngx_stream_cordon_ctx_t *ctx, ngx_uint_t event_class,
+    struct cd_request *request, struct cd_decision *d)
+{
+    ngx_connection_t        *c;
+    ngx_cordon_worker_t     *w;
+    struct cd_event_encoder  e;
+
+    w = &ngx_stream_cordon.w;
+    c = ctx->session->connection;
+
+    ngx_cordon_event_begin(w, &e, event_class, &ctx->who);
+    cd_event_put_bytes(&e, CD_EVENT_F_TRACE, ctx->trace, sizeof(ctx->trace));
+    cd_event_put_num(&e, CD_EVENT_F_SRC_PORT, ngx_inet_get_port(c->sockaddr));
+
+    if (event_class == CD_EVENT_CONNECTION_END) {
+        cd_event_put_num(&e, CD_EVENT_F_BYTES_IN,
+                         (uint64_t) ctx->session->received);
+        cd_event_put_num(&e, CD_EVENT_F_BYTES_OUT, (uint64_t) c->sent);
+        cd_event_put_num(&e, CD_EVENT_F_DURATION,
+                         (uint64_t) (ngx_cordon_now() - ctx->started_at)
+                         / 1000);
+    }
+
+    if (d) {
+        cd_event_put_decision(&e, w->policy ? w->policy->snapshot : NULL,
+                              request, d);
+
+    } else {
+        cd_event_put_inputs(&e, request);
+    }
+
+    ngx_cordon_event_end(w, &e);
+}
+
+
+static ngx_int_t
+ngx_stream_cordon_reject(ngx_stream_cordon_ctx_t *ctx, enum cd_reason reason)
+{
+    struct cd_request   request;
+    struct cd_decision  d;
+
+    ngx_memzero(&d, sizeof(d));
+    d.verdict = CD_DENY;
+    d.reason = (uint8_t) reason;
+    d.rule = CD_NO_RULE;
+    d.explained = CD_NO_RULE;
+    d.recheck_at = INT64_MAX;
+
+    ngx_stream_cordon_fill(ctx, &request);
+    ngx_stream_cordon_event(ctx, CD_EVENT_DECISION, &request, &d);
+
+    return NGX_STREAM_FORBIDDEN;
+}
+
+
+/* ---- where to ---- */
+
+/* In turn among those that answered lately; any of them when none did. */
+
+static ngx_int_t
+ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
+{
+    uint32_t                   i, n, start;
+    ngx_uint_t                 pass;
+    struct cd_upstream         up;
+    const struct cd_snapshot  *snapshot;
+
+    snapshot = ngx_stream_cordon.w.policy->snapshot;
+    n = app->n_upstreams;
+    start = (uint32_t) ngx_stream_cordon.turn++;
+
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < n; i++) {
+
+            if (!cd_snapshot_upstream(snapshot, app->index, (start + i) % n,
+                                      &up))
+            {
+                continue;
+            }
+
+            if (pass == 0
+                && ngx_cordon_addr_make(&ctx->upstream, &up) == NGX_OK
+                && !ngx_cordon_health_ok(&ctx->upstream))
+            {
+                continue;
+            }
+
+            ctx->target.data = ngx_pnalloc(ctx->session->connection->pool,
+                                           up.host.len + 10);
+            if (ctx->target.data == NULL) {
+                return NGX_ERROR;
+            }
+
+            ctx->target.len = (size_t)
+                (ngx_sprintf(ctx->target.data,
+                             (up.addr.family == 6 && up.host.ptr[0] != '[')
+                             ? "[%*s]:%ud" : "%*s:%ud",
+                             up.host.len, up.host.ptr, (uint32_t) up.port)
+                 - ctx->target.data);
+
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_stream_cordon_enter(ngx_stream_cordon_ctx_t *ctx, struct cd_decision *d)
+{
+    ngx_stream_cordon_worker_t  *sw = &ngx_stream_cordon;
+
+    ctx->recheck_at = d->recheck_at;
+    ctx->on_change = d->on_change;
+    ctx->drain = d->drain;
+    ctx->max = d->obligations.max;
+    ctx->drain_at = 0;
+
+    sw->next_recheck = ngx_min(sw->next_recheck, ctx->recheck_at);
+
+    if (ctx->max) {
+        sw->next_recheck = ngx_min(sw->next_recheck, ctx->started_at
+                                   + (int64_t) ctx->max * 1000000000);
+    }
+}
+
+
+static ngx_int_t
+ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
+    struct cd_app *app)
+{
+    struct cd_request   request;
+    struct cd_decision  d;
+
+    ctx->app.len = app->name.len;
+    ctx->app.data = ngx_pnalloc(s->connection->pool, app->name.len + 1);
+
+    if (ctx->app.data == NULL || ngx_stream_cordon_identify(s, ctx) != NGX_OK)
+    {
+        return NGX_STREAM_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(ctx->app.data, app->name.ptr, app->name.len);
+
+    /* in the list before it is decided */
+
+    ngx_queue_insert_tail(&ngx_stream_cordon.live, &ctx->live);
+    ctx->linked = 1;
+
+    d = ngx_stream_cordon_decide(ctx, &request);
+
+    ngx_stream_cordon_event(ctx, CD_EVENT_DECISION, &request, &d);
+
+    if (d.verdict != CD_ALLOW) {
+        ngx_stream_cordon_leave(ctx);
+        return NGX_STREAM_FORBIDDEN;
+    }
+
+    if (ngx_stream_cordon_route(ctx, app) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "cordon: app \"%V\" has no server that can be asked",
+                      &ctx->app);
+        return NGX_STREAM_BAD_GATEWAY;
+    }
+
+    ctx->allowed = 1;
+    ctx->person = ctx->who.live;
+    ngx_stream_cordon_enter(ctx, &d);
+    ngx_cordon_who_seen(&ngx_stream_cordon.w, &ctx->who);
+    ngx_stream_cordon_event(ctx, CD_EVENT_CONNECTION_BEGIN, &request, NULL);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_stream_cordon_preread(ngx_stream_session_t *s)
+{
+    ngx_int_t                      rc;
+    struct cd_app                  app;
+    ngx_cordon_worker_t           *w;
+    ngx_stream_cordon_ctx_t       *ctx;
+    ngx_stream_cordon_srv_conf_t  *scf;
+
+    scf = ngx_stream_get_module_srv_conf(s, ngx_stream_cordon_module);
+
+    if (!scf->enable) {
+        return NGX_DECLINED;
+    }
+
+    w = &ngx_stream_cordon.w;
+
+    ctx = ngx_stream_cordon_create_ctx(s);
+    if (ctx == NULL) {
+        return NGX_STREAM_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_cordon_refresh(w, s->connection->log);
+
+    rc = ngx_stream_cordon_name(s, ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_STREAM_INTERNAL_SERVER_ERROR;
+    }
+
+    if (w->policy == NULL) {
+        return ngx_stream_cordon_reject(ctx, CD_REASON_NO_SNAPSHOT);
+    }
+
+    if (rc != NGX_OK
+        || !cd_snapshot_app_by_host(w->policy->snapshot,
+                                    ngx_stream_cordon_str(&ctx->host), &app)
+        || app.kind != CD_APP_TCP)
+    {
+        return ngx_stream_cordon_reject(ctx, CD_REASON_NO_SUCH_APP);
+    }
+
+    return ngx_stream_cordon_app(s, ctx, &app);
+}
