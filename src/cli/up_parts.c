@@ -16,6 +16,7 @@
 
 #include "cli/up.h"
 
+#define AGENT_NAME "local" /* of the agent on this machine */
 #define READY_MS 15000
 #define STOP_MS 4000
 #define LOG_MAX (16 << 20)
@@ -231,6 +232,12 @@ static int start_cordond(struct up *up)
 	argv[n++] = up->opt.conf;
 	argv[n++] = "--auth-url";
 	argv[n++] = up->auth_url;
+	argv[n++] = "--gateway-agent";
+	argv[n++] = AGENT_NAME;
+	argv[n++] = "--gateway-group";
+	argv[n++] = keep("%u", up->ids[UP_GW].gid);
+	argv[n++] = "--agent-group";
+	argv[n++] = keep("%u", up->ids[UP_AGENT].gid);
 	s.spawn.argv = argv;
 	use_ids(up, &s.spawn, UP_CORDON);
 	/* to hand its sockets to these groups */
@@ -254,7 +261,7 @@ static int start_agent(struct up *up)
 	argv[n++] = "--state";
 	argv[n++] = up->opt.state;
 	argv[n++] = "--name";
-	argv[n++] = "local";
+	argv[n++] = AGENT_NAME;
 	argv[n++] = "--user";
 	argv[n++] = keep("%u:%u", up->ids[UP_AGENT].uid, up->ids[UP_AGENT].gid);
 	s.spawn.argv = argv;
