@@ -378,7 +378,7 @@ void up_demo_print(struct up *up)
 	printf("\nTry:\n"
 	       "  1. Open prometheus as alice; as bob only /api/... opens, and "
 	       "the refusal says why:\n"
-	       "     %s why bob prometheus /graph\n"
+	       "     %s why bob prometheus /classic/graph\n"
 	       "  2. Watch stats as carol, then end it from another shell, "
 	       "within a second:\n"
 	       "     %s user disable carol\n"
