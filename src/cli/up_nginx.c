@@ -87,8 +87,9 @@ static void put_main(struct up *up, struct cd_buf *b)
 	cd_buf_printf(b, "events { worker_connections %d; }\n", NOFILE / 4);
 }
 
-/* Limits against slow and large clients; no buffering of answers, so that
- * event streams arrive as they are sent. */
+/* Limits against slow and large clients; no buffering, so that event streams
+ * and uploads pass as they come. How long a body may be is an app's own line
+ * in the policy. */
 static void put_http_common(struct up *up, struct cd_buf *b)
 {
 	const char *run = up->opt.run;
@@ -96,56 +97,54 @@ static void put_http_common(struct up *up, struct cd_buf *b)
 	cd_buf_printf(b,
 		      "cordon_run %s;\n"
 		      "cordon_auth_url %s;\n"
-		      "access_log off;\n"
-		      "server_tokens off;\n"
-		      "default_type application/octet-stream;\n"
 		      "client_body_temp_path %s/gw/body;\n"
 		      "proxy_temp_path %s/gw/proxy;\n"
 		      "fastcgi_temp_path %s/gw/fastcgi;\n"
 		      "uwsgi_temp_path %s/gw/uwsgi;\n"
 		      "scgi_temp_path %s/gw/scgi;\n",
 		      run, up->auth_url, run, run, run, run, run);
-	cd_buf_puts(b, "client_header_timeout 15s;\n"
+	cd_buf_puts(b, "access_log off;\n"
+		       "server_tokens off;\n"
+		       "client_header_timeout 15s;\n"
 		       "client_body_timeout 60s;\n"
 		       "send_timeout 60s;\n"
 		       "keepalive_timeout 75s;\n"
 		       "keepalive_requests 10000;\n"
 		       "client_header_buffer_size 2k;\n"
 		       "large_client_header_buffers 8 16k;\n"
-		       "client_max_body_size 1g;\n"
+		       "client_max_body_size 0;\n"
 		       "reset_timedout_connection on;\n"
-		       "http2_max_concurrent_streams 128;\n"
-		       "ignore_invalid_headers on;\n"
-		       "underscores_in_headers off;\n"
-		       "merge_slashes on;\n"
 		       "tcp_nodelay on;\n"
-		       "proxy_http_version 1.1;\n"
-		       "proxy_buffering off;\n"
-		       "proxy_request_buffering off;\n"
-		       "proxy_buffer_size 16k;\n"
-		       "proxy_buffers 8 16k;\n"
-		       "proxy_connect_timeout 5s;\n"
-		       "proxy_send_timeout 60s;\n"
-		       "proxy_read_timeout 1h;\n"
-		       "proxy_next_upstream error timeout non_idempotent;\n"
-		       "proxy_next_upstream_tries 2;\n"
 		       "ssl_session_cache shared:cordon_https:4m;\n");
 	cd_buf_puts(b, tls);
-	cd_buf_puts(b, "map $http_upgrade $cordon_connection {\n"
-		       "    default upgrade;\n    '' '';\n}\n");
 }
 
-static void put_upstreams(struct up *up, struct cd_buf *b)
+static void put_proxy(struct up *up, struct cd_buf *b)
 {
 	cd_buf_printf(b,
 		      "upstream cordon_apps {\n"
 		      "    server 127.0.0.1:9;\n"
 		      "    cordon_balancer;\n"
 		      "    keepalive 128;\n}\n"
+		      "upstream cordon_tls {\n"
+		      "    server 127.0.0.1:9;\n"
+		      "    cordon_balancer;\n}\n"
 		      "upstream cordon_pages {\n"
 		      "    server unix:%s/public.sock;\n"
 		      "    keepalive 16;\n}\n",
 		      up->opt.run);
+	cd_buf_puts(b, "proxy_http_version 1.1;\n"
+		       "proxy_set_header Host $http_host;\n"
+		       "proxy_set_header Upgrade $cordon_upgrade;\n"
+		       "proxy_set_header Connection $cordon_connection;\n"
+		       "proxy_hide_header Strict-Transport-Security;\n"
+		       "proxy_redirect off;\n"
+		       "proxy_buffering off;\n"
+		       "proxy_request_buffering off;\n"
+		       "proxy_buffer_size 16k;\n"
+		       "proxy_connect_timeout 5s;\n"
+		       "proxy_send_timeout 1h;\n"
+		       "proxy_read_timeout 1h;\n");
 }
 
 static void put_redirect(struct up *up, struct cd_buf *b)
@@ -164,79 +163,37 @@ static void put_redirect(struct up *up, struct cd_buf *b)
 		      up->opt.domain, port);
 }
 
-/* Headers for our own pages. The connection to them is private to nginx, so
- * what they say is trusted there; a client's own are overwritten. */
-static void put_pages(struct cd_buf *b)
-{
-	cd_buf_puts(
-		b,
-		"        proxy_pass http://cordon_pages;\n"
-		"        proxy_set_header Host $http_host;\n"
-		"        proxy_set_header Connection '';\n"
-		"        proxy_set_header X-Cordon-Client-Addr $remote_addr;\n"
-		"        proxy_set_header X-Cordon-App $cordon_app;\n"
-		"        proxy_set_header X-Cordon-Verdict $cordon_verdict;\n"
-		"        proxy_set_header X-Cordon-Reason $cordon_reason;\n"
-		"        proxy_set_header X-Cordon-Rule $cordon_rule;\n"
-		"        proxy_set_header X-Cordon-Failed $cordon_failed;\n"
-		"        proxy_set_header X-Cordon-Trace $cordon_trace;\n"
-		"        client_max_body_size 64k;\n"
-		"        proxy_read_timeout 60s;\n");
-}
-
-static void put_app_location(struct cd_buf *b)
-{
-	cd_buf_puts(
-		b,
-		"    location / {\n"
-		"        cordon on;\n"
-		"        proxy_pass http://cordon_apps;\n"
-		"        proxy_set_header Host $http_host;\n"
-		"        proxy_set_header Upgrade $http_upgrade;\n"
-		"        proxy_set_header Connection $cordon_connection;\n"
-		"        proxy_set_header X-Forwarded-For $remote_addr;\n"
-		"        proxy_set_header X-Forwarded-Host $http_host;\n"
-		"        proxy_set_header X-Forwarded-Proto https;\n"
-		"        proxy_set_header X-Cordon-Assertion $cordon_assertion;\n"
-		"        proxy_set_header X-Cordon-User $cordon_user;\n"
-		"    }\n");
-}
-
+/* One server for every name: which app a host is, and what of it is a page of
+ * ours, is for the module to say. The named locations are its ways out. */
 static void put_https(struct up *up, struct cd_buf *b)
 {
-	const char *run = up->opt.run, *domain = up->opt.domain;
-	const char *hsts =
-		wants_hsts(up->opt.domain) ?
-			"    proxy_hide_header Strict-Transport-Security;\n"
-			"    add_header Strict-Transport-Security "
-			"'max-age=31536000' always;\n" :
-			"";
-
 	cd_buf_puts(b, "server {\n");
 	put_listen(up, b, UP_HTTPS, " ssl http2 default_server");
-	cd_buf_printf(b,
-		      "    server_name _;\n"
-		      "    ssl_certificate %s/tls/%s.pem;\n"
-		      "    ssl_certificate_key %s/tls/%s.pem;\n"
-		      "    cordon_certificates on;\n%s",
-		      run, domain, run, domain, hsts);
-	put_app_location(b);
-	cd_buf_puts(b, "    location /.cordon/ {\n");
-	put_pages(b);
-	cd_buf_puts(b, "    }\n    location = /.cordon/denied {\n"
-		       "        internal;\n");
-	put_pages(b);
-	cd_buf_puts(b, "    }\n}\nserver {\n");
-	put_listen(up, b, UP_HTTPS, " ssl http2");
-	cd_buf_printf(b,
-		      "    server_name %s;\n"
-		      "    ssl_certificate %s/tls/%s.pem;\n"
-		      "    ssl_certificate_key %s/tls/%s.pem;\n"
-		      "    cordon_certificates on;\n%s",
-		      domain, run, domain, run, domain, hsts);
-	cd_buf_puts(b, "    location / {\n");
-	put_pages(b);
-	cd_buf_puts(b, "    }\n}\n");
+	cd_buf_puts(b, "    ssl_certificate $cordon_certificate;\n"
+		       "    ssl_certificate_key $cordon_certificate;\n"
+		       "    cordon_certificates on;\n"
+		       "    cordon on;\n");
+	if (wants_hsts(up->opt.domain))
+		cd_buf_puts(b, "    add_header Strict-Transport-Security "
+			       "$cordon_hsts always;\n");
+	cd_buf_puts(b, "    location / { proxy_pass http://cordon_apps; }\n"
+		       "    location @cordon_tls {\n"
+		       "        proxy_pass https://cordon_tls;\n"
+		       "        proxy_ssl_server_name on;\n"
+		       "        proxy_ssl_name $cordon_upstream_host;\n"
+		       "        proxy_ssl_verify on;\n"
+		       "        proxy_ssl_verify_depth 4;\n"
+		       "        proxy_ssl_protocols TLSv1.2 TLSv1.3;\n"
+		       "        proxy_ssl_trusted_certificate "
+		       "/etc/ssl/certs/ca-certificates.crt;\n"
+		       "    }\n"
+		       "    location @cordon_pages {\n"
+		       "        proxy_pass http://cordon_pages;\n"
+		       "        client_max_body_size 64k;\n"
+		       "        error_page 502 504 = @cordon_away;\n"
+		       "    }\n"
+		       "    location @cordon_away { cordon_away; }\n"
+		       "}\n");
 }
 
 static void put_stream(struct up *up, struct cd_buf *b)
@@ -253,19 +210,21 @@ static void put_stream(struct up *up, struct cd_buf *b)
 		      run, tls);
 	put_listen(up, b, UP_TCP, " ssl");
 	cd_buf_printf(b,
-		      "    ssl_certificate %s/tls/%s.pem;\n"
-		      "    ssl_certificate_key %s/tls/%s.pem;\n"
+		      "    ssl_certificate $cordon_certificate;\n"
+		      "    ssl_certificate_key $cordon_certificate;\n"
+		      "    cordon_certificates on;\n"
 		      "    ssl_client_certificate %s/gw/client-ca.pem;\n"
 		      "    ssl_verify_client optional;\n"
 		      "    ssl_verify_depth 2;\n"
 		      "    ssl_handshake_timeout 15s;\n"
+		      "    preread_timeout 5s;\n"
 		      "    cordon on;\n"
-		      "    proxy_pass $cordon_upstream;\n"
+		      "    proxy_pass $cordon_target;\n"
 		      "    proxy_connect_timeout 5s;\n"
 		      "    proxy_timeout 1h;\n"
 		      "    tcp_nodelay on;\n"
 		      "}\n}\n",
-		      run, up->opt.domain, run, up->opt.domain, run);
+		      run);
 }
 
 static int write_file(const char *path, const char *text, size_t len)
@@ -293,7 +252,7 @@ int up_nginx_configure(struct up *up)
 	put_main(up, &b);
 	cd_buf_puts(&b, "http {\n");
 	put_http_common(up, &b);
-	put_upstreams(up, &b);
+	put_proxy(up, &b);
 	put_redirect(up, &b);
 	put_https(up, &b);
 	cd_buf_puts(&b, "}\n");

@@ -12,6 +12,24 @@
 #include "base/time.h"
 #include "event/value.h"
 
+/* \u0000 is JSON that many readers refuse; a NUL in text is shown like any
+ * other byte that is no character, as U+FFFD. */
+static struct cd_str shown(struct cd_str s, char copy[CD_EVENT_SCALAR_MAX])
+{
+	if (s.len == 0 || s.len > CD_EVENT_MAX || !memchr(s.ptr, 0, s.len))
+		return s;
+	for (size_t i = 0; i < s.len; i++)
+		copy[i] = s.ptr[i] ? s.ptr[i] : '\xff';
+	return cd_str_make(copy, s.len);
+}
+
+static void put_text(struct cd_json_writer *w, struct cd_str s)
+{
+	char copy[CD_EVENT_SCALAR_MAX];
+
+	cd_json_put_str(w, shown(s, copy));
+}
+
 static void put_scalar(struct cd_json_writer *w, const struct cd_event_value *v)
 {
 	char text[CD_EVENT_SCALAR_MAX];
@@ -23,7 +41,7 @@ static void put_scalar(struct cd_json_writer *w, const struct cd_event_value *v)
 		 cd_event_value_num(v) <= INT64_MAX)
 		cd_json_put_int(w, (int64_t)cd_event_value_num(v));
 	else
-		cd_json_put_str(w, cd_str_make(text, n));
+		put_text(w, cd_str_make(text, n));
 }
 
 static void put_names(struct cd_json_writer *w, const struct cd_event_value *v)
@@ -33,19 +51,20 @@ static void put_names(struct cd_json_writer *w, const struct cd_event_value *v)
 
 	cd_json_array(w);
 	while (cd_event_element(&r, &s))
-		cd_json_put_str(w, s);
+		put_text(w, s);
 	cd_json_array_end(w);
 }
 
 static void put_labels(struct cd_json_writer *w, const struct cd_event_value *v)
 {
 	struct cd_reader r = cd_reader_make(v->bytes.ptr, v->bytes.len);
+	char copy[CD_EVENT_SCALAR_MAX];
 	struct cd_str key, value;
 
 	cd_json_object(w);
 	while (cd_event_element(&r, &key) && cd_event_element(&r, &value)) {
-		cd_json_key_str(w, key);
-		cd_json_put_str(w, value);
+		cd_json_key_str(w, shown(key, copy));
+		put_text(w, value);
 	}
 	cd_json_object_end(w);
 }
@@ -105,7 +124,7 @@ static void put_failed(struct cd_json_writer *w, const struct cd_event_value *v)
 	for (size_t i = 0; i < CD_ARRAY_SIZE(keys) && cd_event_element(&r, &s);
 	     i++) {
 		cd_json_key(w, keys[i]);
-		cd_json_put_str(w, s);
+		put_text(w, s);
 	}
 	cd_json_object_end(w);
 }

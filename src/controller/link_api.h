@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A new link as the API shows it, once.
+ */
+#ifndef CD_CONTROLLER_LINK_API_H
+#define CD_CONTROLLER_LINK_API_H
+
+#include <jansson.h>
+
+#include "controller/ctl.h"
+#include "controller/link.h"
+
+/* Inside a transaction. Schema Link. */
+int cd_link_json(struct cd_ctl *ctl, enum cd_link_kind kind, int64_t target,
+		 int64_t life, json_t **ret_json);
+
+#endif

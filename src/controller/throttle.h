@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Back-off of guesses. Failures are counted for the pair (account, address):
+ * after THROTTLE_FREE of them each further one doubles the wait, up to
+ * THROTTLE_MAX_S. Whoever guesses from elsewhere does not lock the owner out,
+ * who has another address. All failures of one address are counted too, with
+ * a greater allowance, against guessing over many accounts.
+ *
+ * Memory is bounded: of 8 entries that share a bucket the least recent goes.
+ */
+#ifndef CD_CONTROLLER_THROTTLE_H
+#define CD_CONTROLLER_THROTTLE_H
+
+#include "base/str.h"
+
+#define CD_THROTTLE_FREE 5
+#define CD_THROTTLE_FREE_ADDR 50
+#define CD_THROTTLE_MAX_S 900
+
+struct cd_throttle;
+
+int cd_throttle_new(struct cd_throttle **ret_throttle);
+void cd_throttle_free(struct cd_throttle **throttle);
+
+/* Seconds to wait before the next attempt is looked at; 0: now. An attempt
+ * is counted as failed at once, and forgiven when it was right, so that
+ * attempts in parallel do not slip through. */
+int64_t cd_throttle_try(struct cd_throttle *t, struct cd_str account,
+			struct cd_str addr, int64_t now);
+void cd_throttle_forgive(struct cd_throttle *t, struct cd_str account,
+			 struct cd_str addr);
+
+#endif
