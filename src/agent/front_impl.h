@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the front half share.
+ */
+#ifndef CD_AGENT_FRONT_IMPL_H
+#define CD_AGENT_FRONT_IMPL_H
+
+#include <event2/event.h>
+
+#include "agent/broker.h"
+#include "agent/front.h"
+#include "agent/state.h"
+#include "sys/httpc.h"
+
+#define CD_FRONT_PATH 512
+#define CD_FRONT_URL 1024
+
+/* Delay before the next try: doubles from 50 ms to 2 s. */
+struct cd_retry {
+	struct event *timer;
+	unsigned int ms;
+};
+
+struct cd_front {
+	const struct cd_agent_config *config;
+	struct event_base *base;
+	struct cd_httpc *http;
+	struct cd_control *control;
+	struct cd_agent_state *state;
+	struct event *tick;
+	char socket[CD_FRONT_PATH]; /* RUN/agent.sock */
+	char table[CD_FRONT_PATH]; /* RUN/shm/sessions */
+	char name[CD_BUNDLE_AUDIENCE + 1];
+
+	/* stream.c */
+	struct cd_retry poll;
+	bool away; /* cordond did not answer the last poll */
+
+	/* fetch.c */
+	int sock; /* to the root half */
+	struct event *from_broker;
+	struct cd_retry fetch;
+	uint64_t serial; /* in force */
+	bool knows_serial; /* the root half has said it */
+	struct cd_change_bundle wanted; /* serial 0: none */
+	bool fetching, asking;
+
+	/* certs.c */
+	struct event *certs_timer;
+	struct cd_certs *certs;
+};
+
+/* Every delay but the first is longer; _ok() starts anew. */
+int cd_retry_init(struct cd_retry *r, struct event_base *base,
+		  event_callback_fn fn, void *ctx);
+void cd_retry_done(struct cd_retry *r);
+void cd_retry_later(struct cd_retry *r);
+void cd_retry_now(struct cd_retry *r);
+void cd_retry_ok(struct cd_retry *r);
+
+uint32_t cd_front_now(void);
+
+/* A request to cordond: fills what is always the same. */
+struct cd_httpc_request cd_front_request(const struct cd_front *f,
+					 const char *url);
+
+int cd_front_stream_start(struct cd_front *f);
+void cd_front_stream_stop(struct cd_front *f);
+
+int cd_front_fetch_start(struct cd_front *f);
+void cd_front_fetch_stop(struct cd_front *f);
+/* For cd_agent_state_config.bundle. */
+void cd_front_bundle(void *ctx, const struct cd_change_bundle *bundle);
+
+int cd_front_certs_start(struct cd_front *f);
+void cd_front_certs_stop(struct cd_front *f);
+/* Soon: a new policy may name new hosts. */
+void cd_front_certs_look(struct cd_front *f);
+
+#endif
