@@ -45,10 +45,10 @@ enum cd_truth cd_eval_group(const struct cd_eval *e, uint32_t group)
 	if (is_host(e))
 		return CD_F;
 	if (e->c->subject == CD_SUBJECT_ANONYMOUS)
-		return CD_W;
+		return cd_there_truth(CD_IS_CURABLE, e->deny, e->look);
 	if (e->c->groups[group / 64] >> (group % 64) & 1)
 		return CD_T;
-	if (g->by_groups && groups != CD_IS_KNOWN)
+	if (groups != CD_IS_KNOWN)
 		t = cd_there_truth(groups, e->deny, e->look);
 	if (g->by_users && name != CD_IS_KNOWN)
 		t = cd_or(e->deny, t, cd_there_truth(name, e->deny, e->look));
@@ -63,7 +63,7 @@ static enum cd_truth eval_people(const struct cd_eval *e)
 	case CD_SUBJECT_HOST:
 		return CD_F;
 	case CD_SUBJECT_ANONYMOUS:
-		return e->deny ? CD_F : CD_W;
+		return e->deny || e->look == CD_LOOK_NOW ? CD_F : CD_W;
 	default:
 		return CD_U;
 	}
@@ -76,7 +76,7 @@ static enum cd_truth eval_user(const struct cd_eval *e, uint32_t user)
 	if (is_host(e))
 		return CD_F;
 	if (e->c->subject == CD_SUBJECT_ANONYMOUS)
-		return CD_W;
+		return cd_there_truth(CD_IS_CURABLE, e->deny, e->look);
 	if (there != CD_IS_KNOWN)
 		return cd_there_truth(there, e->deny, e->look);
 	return truth(e->c->str[CD_ATTR_USER_NAME] == user);

@@ -53,7 +53,7 @@ enum cd_truth cd_there_truth(uint8_t there, bool deny, enum cd_look look)
 	case CD_IS_ABSENT:
 		return CD_N;
 	case CD_IS_CURABLE:
-		return CD_W;
+		return deny || look != CD_LOOK_NOW ? CD_W : CD_U;
 	case CD_IS_STALE:
 		return !deny && look != CD_LOOK_NOW ? CD_W : CD_U;
 	default:

@@ -42,13 +42,18 @@ static enum cd_verdict judge_allow(struct cd_ctx *c,
 {
 	struct cd_eval e = {.c = c};
 	enum cd_truth base = cd_rule_base(&e, r), t;
+	bool anonymous = c->subject == CD_SUBJECT_ANONYMOUS;
 
 	t = look(c, &e, r, base, CD_LOOK_NOW);
 	if (t == CD_T)
 		return CD_ALLOW;
+	if (anonymous) { /* signing in changes the subject clauses, too */
+		e.look = CD_LOOK_CURED;
+		base = cd_rule_base(&e, r);
+	}
 	if (base == CD_F || c->subject == CD_SUBJECT_HOST)
 		return CD_DENY;
-	if (t == CD_W || r->flags & CD_RULE_CURABLE) {
+	if (anonymous || r->flags & CD_RULE_CURABLE) {
 		t = look(c, &e, r, base, CD_LOOK_CURED);
 		if (t == CD_T || t == CD_W)
 			return CD_CHALLENGE;
@@ -232,6 +237,9 @@ static void explain(struct cd_ctx *c, uint32_t rule, enum cd_walk_mode mode,
 		.rule = r,
 		.mode = mode,
 		.truth = truth,
+		.cure = d->verdict == CD_CHALLENGE ? CD_LOOK_CURED :
+			d->verdict == CD_ASK	   ? CD_LOOK_APPROVED :
+						     CD_LOOK_NOW,
 		.d = d,
 		.limit = UINT32_MAX - 1,
 	};
@@ -308,7 +316,10 @@ static void set_challenge(struct cd_ctx *c, const struct tally *t,
 {
 	bool only_device = false;
 
-	d->rule = CD_MIN(t->allow[CD_CHALLENGE], t->deny_curable);
+	/* An allow that gives more than a challenge was held by a deny. */
+	d->rule = t->deny_curable;
+	if (t->allow[CD_ALLOW] == CD_NO_RULE)
+		d->rule = CD_MIN(t->allow[CD_CHALLENGE], d->rule);
 	if (d->rule == t->deny_curable)
 		explain(c, d->rule, CD_WALK_SAME, CD_W, d, NULL);
 	else

@@ -169,6 +169,17 @@ static uint32_t walk_atom(struct cd_walk *w, uint32_t at, bool want, bool emit)
 
 static uint32_t walk_node(struct cd_walk *w, uint32_t at, bool want, bool emit);
 
+/* Can the person take this way: does it hold once what can be cured is. */
+static bool helps(const struct cd_walk *w, uint32_t at, bool want)
+{
+	struct cd_eval e = w->e;
+	enum cd_truth t;
+
+	e.look = w->cure;
+	t = cd_eval_tree(&e, at);
+	return t == CD_W || t == (want ? CD_T : CD_F);
+}
+
 /* All kids count, or of several ways the one with the fewest parts. */
 static uint32_t walk_kids(struct cd_walk *w, uint32_t root, bool want,
 			  bool emit)
@@ -186,6 +197,8 @@ static uint32_t walk_kids(struct cd_walk *w, uint32_t root, bool want,
 			continue;
 		if (w->mode == CD_WALK_WITNESS && !all &&
 		    cd_eval_tree(&w->e, i) != (want ? CD_T : CD_F))
+			continue;
+		if (w->cure != CD_LOOK_NOW && !all && !helps(w, i, want))
 			continue;
 		n = walk_node(w, i, want, emit && all);
 		sum += n;

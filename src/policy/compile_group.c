@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Groups that rules name. One that the policy defines is made of its members
- * alone, however deep they nest; any other is the directory's. What the image
+ * Groups that rules name: the directory's group of that name, and the members
+ * that the policy adds, however deep they nest. What the image
  * keeps is the reverse: for a directory group or a user, the groups of rules
  * that it leads to, so that a decision sets bits and asks no tree.
  */
@@ -13,6 +13,7 @@ struct gather {
 	struct cd_compile *c;
 	struct cd_words users; /* strings, of the group at hand */
 	struct cd_words groups; /* strings, directory groups */
+	bool open; /* the group at hand has members we cannot list */
 	uint8_t *seen; /* group statements already taken */
 	struct cd_buf by_user, by_group; /* struct cd_pair: string -> group */
 };
@@ -98,8 +99,10 @@ static void flatten(struct gather *g, struct cd_str name, unsigned int depth)
 	uint32_t at = cd_compile_find(g->c, CD_AST_GROUP, name);
 	const struct cd_ast_group *group;
 
+	/* who the directory has in a group of this name is in it as well */
+	cd_words_add(&g->groups, cd_writer_str(&g->c->w, name));
 	if (at == CD_NIL) {
-		cd_words_add(&g->groups, cd_writer_str(&g->c->w, name));
+		g->open = true;
 		return;
 	}
 	if (g->seen[at] || depth > CD_MAX_NESTING)
@@ -133,6 +136,7 @@ static int one_group(struct gather *g, uint32_t number)
 	int err;
 
 	g->users.buf.len = g->groups.buf.len = 0;
+	g->open = false;
 	if (c->policy->n_of_kind[CD_AST_GROUP])
 		memset(g->seen, 0, c->policy->n_of_kind[CD_AST_GROUP]);
 	out.name = cd_writer_str(&c->w, c->groups[number]);
@@ -140,7 +144,7 @@ static int one_group(struct gather *g, uint32_t number)
 	cd_words_sort(&g->users);
 	cd_words_sort(&g->groups);
 	out.by_users = cd_words_n(&g->users) != 0;
-	out.by_groups = cd_words_n(&g->groups) != 0;
+	out.by_groups = g->open;
 	add_pairs(&g->by_user, &g->users, number);
 	add_pairs(&g->by_group, &g->groups, number);
 	err = cd_words_put(c, &g->users, &out.user_first, &out.user_n);

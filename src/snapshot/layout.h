@@ -53,7 +53,7 @@ struct cd_snap_group {
 	uint32_t name;
 	uint32_t user_first, user_n; /* WORDS: strings, the users it names */
 	uint8_t by_users; /* user.name decides about it */
-	uint8_t by_groups; /* user.groups decides about it */
+	uint8_t by_groups; /* it has members that only the directory lists */
 	uint16_t zero;
 };
 

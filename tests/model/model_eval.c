@@ -16,6 +16,7 @@ struct look {
 	bool deny;
 	bool cured;
 	bool approved;
+	bool attested; /* stale device values alone are cured */
 };
 
 static enum truth first_of(const enum truth order[5], enum truth a,
@@ -78,10 +79,11 @@ static bool anonymous(const struct look *l)
 	return l->q->subject == M_S_ANONYMOUS;
 }
 
-/* What an unknown value about the person, session or device counts as. */
+/* What an unknown value about the person, session or device counts as. As it
+ * is, an allow has no use for what signing in might bring. */
 static enum truth unknown_personal(const struct look *l)
 {
-	return anonymous(l) ? W : U;
+	return anonymous(l) && (l->deny || l->cured) ? W : U;
 }
 
 static bool absent_person(const struct look *l)
@@ -109,7 +111,7 @@ static int destination_port(const struct m_request *q)
 
 static int protocol(const struct m_request *q)
 {
-	return q->proto < 0 && q->app >= 0 ? 6 : q->proto;
+	return q->app >= 0 ? 6 : q->proto; /* it is the upstream's */
 }
 
 static bool inside(const uint8_t *addr, const uint8_t *net, int bits)
@@ -196,7 +198,7 @@ static enum truth in_group(const struct look *l, int g)
 	bool by_user = users >= 0 && q->user >= 0 && (users >> q->user & 1);
 
 	if (anonymous(l))
-		return W;
+		return unknown_personal(l);
 	if (by_user || (q->groups >= 0 && (q->groups & any)))
 		return T;
 	if (q->groups < 0 || (users >= 0 && q->user < 0))
@@ -235,9 +237,9 @@ static enum truth subject(const struct look *l, const struct m_item *it)
 	case SUB_USER:
 		if (absent_person(l))
 			return F;
-		return anonymous(l) ? W :
-		       q->user < 0  ? U :
-				      yes(q->user == it->index);
+		if (anonymous(l) || q->user < 0)
+			return unknown_personal(l);
+		return yes(q->user == it->index);
 	case SUB_GROUP:
 		return absent_person(l) ? F : in_group(l, it->index);
 	case SUB_HOSTS:
@@ -256,7 +258,7 @@ static enum truth device(const struct look *l, int value, bool stale,
 	if (value < 0)
 		return unknown_personal(l);
 	if (stale)
-		return l->cured ? W : unknown_personal(l);
+		return l->cured || l->attested ? W : U;
 	return yes(result);
 }
 
@@ -300,6 +302,16 @@ static enum truth user(const struct look *l, const struct m_node *n)
 	if (l->q->user < 0)
 		return unknown_personal(l);
 	return yes(compare(n->op, l->q->user, n->value));
+}
+
+/* The attribute as the directory gives it: groups are not expanded. */
+static enum truth has_group(const struct look *l, int g)
+{
+	if (absent_person(l))
+		return N;
+	if (l->q->groups < 0)
+		return unknown_personal(l);
+	return yes(l->q->groups >> g & 1);
 }
 
 static enum truth approval(const struct look *l, const struct m_node *n)
@@ -381,7 +393,7 @@ static enum truth atom(const struct look *l, const struct m_node *n)
 	case A_USER:
 		return user(l, n);
 	case A_GROUPS:
-		return absent_person(l) ? N : in_group(l, n->value);
+		return has_group(l, n->value);
 	case A_METHOD:
 		return method(l, n->value);
 	case A_TIME:
@@ -449,14 +461,24 @@ static enum truth http_part(const struct look *l, const struct m_item *it)
 	return and_(l, methods, path);
 }
 
+/* A packet may reach the app later, when it goes to the app's upstream. */
+static enum truth packet_to_app(const struct m_request *q, int i)
+{
+	if (q->dst.known && memcmp(q->dst.b, m_apps[i].addr.b, 4) != 0)
+		return F;
+	if (q->dst_port >= 0 && q->dst_port != m_apps[i].port)
+		return F;
+	return q->dst.known && q->dst_port >= 0 ? N : U;
+}
+
 static enum truth app(const struct look *l, const struct m_item *it)
 {
 	const struct m_request *q = l->q;
 
 	if (q->kind == M_K_PACKET)
-		return N;
-	if (q->kind == M_K_NAME)
-		return F; /* none of m_names is an app's */
+		return and_(l, packet_to_app(q, it->index), http_part(l, it));
+	if (q->kind == M_K_NAME) /* none of m_names is an app's */
+		return and_(l, q->domain < 0 ? U : F, http_part(l, it));
 	if (q->app < 0)
 		return and_(l, U, http_part(l, it));
 	return and_(l, yes(q->app == it->index), http_part(l, it));
@@ -467,18 +489,13 @@ static enum truth is_upstream(const struct m_request *q)
 {
 	enum truth any = F;
 
-	if (protocol(q) >= 0 && protocol(q) != 6)
-		return F;
 	for (int i = 0; i < M_APPS; i++) {
-		bool addr = !q->dst.known ||
-			    memcmp(q->dst.b, m_apps[i].addr.b, 4) == 0;
-		bool port = q->dst_port < 0 || q->dst_port == m_apps[i].port;
+		enum truth t = packet_to_app(q, i);
 
-		if (!addr || !port)
-			continue;
-		if (q->dst.known && q->dst_port >= 0 && q->proto >= 0)
+		if (t == N)
 			return T;
-		any = U;
+		if (t == U)
+			any = U;
 	}
 	return any;
 }
@@ -494,6 +511,21 @@ static enum truth place(const struct look *l, const struct m_item *it)
 	return on_internet(&dst);
 }
 
+/* A request that does not say which app it is to may be to no app. */
+static enum truth domains(const struct look *l, const struct m_item *it,
+			  bool guarded)
+{
+	const struct m_request *q = l->q;
+
+	if (q->kind == M_K_PACKET || q->kind == M_K_SHELL || q->app >= 0)
+		return F;
+	if (q->domain < 0)
+		return U;
+	if (!m_domain_has(it->index, q->domain))
+		return F;
+	return is_app_request(q) && guarded && !l->deny ? U : T;
+}
+
 static enum truth object(const struct look *l, const struct m_item *it,
 			 bool guarded)
 {
@@ -502,19 +534,15 @@ static enum truth object(const struct look *l, const struct m_item *it,
 
 	if (it->kind == OBJ_APP)
 		return app(l, it);
-	if (it->kind == OBJ_DOMAINS) {
-		if (q->kind != M_K_NAME && q->kind != M_K_UNKNOWN)
-			return F;
-		return q->domain < 0 ? U :
-				       yes(m_domain_has(it->index, q->domain));
-	}
-	if (guarded && !l->deny && q->kind != M_K_NAME && !is_app_request(q))
+	if (it->kind == OBJ_DOMAINS)
+		return domains(l, it, guarded);
+	if (guarded && !l->deny && q->kind != M_K_NAME && q->app < 0)
 		open = not_(is_upstream(q));
 	if (it->kind == OBJ_ANY)
 		return open;
 	if (q->kind == M_K_NAME)
 		return F;
-	if (is_app_request(q) && !l->deny)
+	if (is_app_request(q) && !l->deny && guarded)
 		return F;
 	return and_(l, open, place(l, it));
 }
@@ -608,10 +636,12 @@ static bool in_force(const struct m_rule *u, const struct m_request *q)
 		return true;
 	if (u->mode == 1)
 		return false;
+	/* a person without a name has no key: nothing may move them in */
 	if (q->user >= 0 && q->subject != M_S_HOST)
 		n = snprintf(text, sizeof(text), "%s%c%s", u->name, 0,
 			     m_users[q->user]);
-	else if (q->src.known)
+	else if (q->src.known &&
+		 (q->subject == M_S_HOST || q->subject == M_S_ANONYMOUS))
 		n = snprintf(text, sizeof(text), "%s%c%d.%d.%d.%d", u->name, 0,
 			     q->src.b[0], q->src.b[1], q->src.b[2],
 			     q->src.b[3]);
@@ -663,21 +693,17 @@ static void add_allow(struct sums *s, struct m_decision *d,
 		d->max = u->max;
 }
 
+/* Would it hold if the device alone said again how it is? */
 static bool only_device(const struct m_policy *p, const struct m_request *q,
 			const char *name)
 {
-	/* would it hold as it is if stale device values alone were cured? */
-	struct m_request fresh = *q;
-
-	fresh.managed_stale = false;
 	for (int i = 0; i < p->n_rules; i++) {
-		struct look l = {.p = p, .q = &fresh};
+		struct look l = {.p = p, .q = q, .attested = true};
 
 		if (strcmp(p->rules[i].name, name) || p->rules[i].deny)
 			continue;
-		for (fresh.managed = 0; fresh.managed < 2; fresh.managed++)
-			if (clauses(&l, &p->rules[i]) == T)
-				return true;
+		if (holds(q, clauses(&l, &p->rules[i])))
+			return true;
 	}
 	return false;
 }

@@ -104,8 +104,9 @@ static void random_atom(struct m_node *n, struct rng *r, bool device)
 	static const int minutes[] = {10, 60, 720};
 
 	n->kind = N_ATOM;
-	n->atom = device ? device_atoms[m_below(r, 3)] :
-			   (enum m_atom)m_below(r, A_COUNT);
+	n->atom = device	  ? device_atoms[m_below(r, 3)] :
+		  m_chance(r, 12) ? A_APPROVAL :
+				    (enum m_atom)m_below(r, A_COUNT);
 	n->op = (enum m_op)m_below(r, 6);
 	switch (n->atom) {
 	case A_ENCRYPTED:
@@ -300,7 +301,9 @@ static void random_person(struct m_request *q, struct rng *r, unsigned u)
 	q->session_age = m_chance(r, u) ? -1 : minutes[m_below(r, 4)];
 	q->risk = maybe(r, u, 3);
 	q->risk += q->risk >= 0;
-	q->approvers = maybe(r, 40, 16);
+	q->approvers = m_chance(r, 30) ? -1 :
+		       m_chance(r, 50) ? 0 :
+					 (int)m_below(r, 16);
 	q->best = maybe(r, 30, 4);
 }
 
