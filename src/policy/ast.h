@@ -90,6 +90,7 @@ struct cd_ast {
 	enum cd_ast_kind kind;
 	struct cd_ast_span span;
 	struct cd_ast_name name;
+	uint32_t number; /* of_kind[kind][number] is this */
 	bool blank_before; /* layout only */
 	struct cd_ast_comment *comments;
 	uint32_t n_comments;

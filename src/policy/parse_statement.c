@@ -300,6 +300,7 @@ static int keep_statement(struct cd_parser *p, struct cd_ast *s)
 	struct cd_ast_file *file = &policy->files[p->file];
 	int err = cd_parse_push(p, file->items, file->n_items, s);
 
+	s->number = policy->n_of_kind[s->kind];
 	return err ? err :
 		     cd_parse_push(p, policy->of_kind[s->kind],
 				   policy->n_of_kind[s->kind], s);
