@@ -19,6 +19,7 @@
 #include "controller/journal.h"
 #include "controller/keys_client.h"
 #include "controller/link.h"
+#include "controller/oidc.h"
 #include "controller/policy.h"
 #include "controller/schema.h"
 #include "controller/session.h"
@@ -261,6 +262,9 @@ int cd_ctl_new(const struct cd_options *opt, struct cd_diag *diag,
 		r = say(diag, "policy in force",
 			cd_policy_state_new(ctl, diag, &ctl->policy));
 	if (!r)
+		r = say(diag, "identity provider",
+			cd_oidc_new(ctl, diag, &ctl->oidc));
+	if (!r)
 		r = open_sockets(ctl, diag);
 	if (!r)
 		*ret_ctl = CD_TAKE(ctl);
@@ -287,6 +291,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 		return;
 	/* Whoever holds a request answers it before its server goes. */
 	cd_work_free(&c->work);
+	cd_oidc_free(&c->oidc);
 	cd_journal_free(&c->journal);
 	cd_stream_free(&c->stream);
 	cd_httpd_free(&c->admin);

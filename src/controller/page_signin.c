@@ -15,6 +15,7 @@
 #include "controller/audit.h"
 #include "controller/device.h"
 #include "controller/keys_client.h"
+#include "controller/oidc.h"
 #include "controller/stream.h"
 #include "controller/throttle.h"
 #include "controller/work.h"
@@ -69,6 +70,24 @@ struct cd_http_answer *cd_page_onward(struct cd_str app, struct cd_str to)
 	return a;
 }
 
+/* A link, not a form: form-action would stop the way to the provider. */
+static void put_provider(struct cd_buf *b, const struct cd_ctl *ctl,
+			 struct cd_str app, struct cd_str to)
+{
+	const char *title = cd_oidc_title(ctl);
+	struct cd_buf url;
+
+	if (!title)
+		return;
+	cd_buf_init(&url, 4 * CD_TARGET_MAX);
+	cd_buf_puts(&url, "/.cordon/oidc/start");
+	put_flow(&url, app, to);
+	cd_html(b,
+		"<p><a class=\"button\" href=\"%S\">Sign in with %s</a></p>\n",
+		cd_buf_get(&url), title);
+	cd_buf_done(&url);
+}
+
 /* ---- the form ---- */
 
 static void signin_form(struct cd_call *call, unsigned int status,
@@ -105,6 +124,7 @@ static void signin_form(struct cd_call *call, unsigned int status,
 	cd_csrf_put(&csrf, &b);
 	put_flow_fields(&b, app, to);
 	cd_html(&b, "<button>Sign in</button>\n</form>\n");
+	put_provider(&b, call->ctl, app, to);
 	a = cd_page_answer(status, &b);
 	cd_csrf_cookie(&csrf, a);
 	cd_page_send(call, a);
@@ -190,13 +210,20 @@ int cd_use_code(struct cd_ctl *ctl, int64_t person, uint64_t step)
 int cd_person_sign_in(struct cd_call *call, const struct cd_person *p,
 		      int64_t factor, struct cd_secret **ret_token)
 {
+	return cd_person_sign_in_at(call, p, factor, cd_now(), ret_token);
+}
+
+int cd_person_sign_in_at(struct cd_call *call, const struct cd_person *p,
+			 int64_t factor, int64_t when,
+			 struct cd_secret **ret_token)
+{
 	int64_t now = cd_now();
 	struct cd_session s = {
 		.kind = CD_SESSION_PERSON,
 		.person = p->id,
 		.created = now,
-		.auth_time = now,
-		.mfa_time = factor >= FACTOR_TOTP ? now : 0,
+		.auth_time = when,
+		.mfa_time = factor >= FACTOR_TOTP ? when : 0,
 		.mfa_kind = factor,
 		.seen = now,
 		.idle = call->ctl->opt.session_idle,
@@ -400,6 +427,20 @@ static void go_signin(struct cd_call *call, struct cd_str app, struct cd_str to)
 	cd_buf_done(&url);
 }
 
+/* Who has no code of ours proves themselves at the provider again. */
+static void go_provider(struct cd_call *call, struct cd_str app,
+			struct cd_str to)
+{
+	struct cd_buf url;
+
+	cd_buf_init(&url, 4 * CD_TARGET_MAX);
+	cd_buf_puts(&url, "/.cordon/oidc/start");
+	put_flow(&url, app, to);
+	cd_buf_puts(&url, app.len ? "&need=stepup" : "?need=stepup");
+	cd_page_go(call, cd_buf_get(&url));
+	cd_buf_done(&url);
+}
+
 void answer_page_stepup(struct cd_call *call)
 {
 	struct cd_str app = cd_str_from(cd_http_query(call->req, "app"));
@@ -411,6 +452,8 @@ void answer_page_stepup(struct cd_call *call)
 		return;
 	if (!cd_page_person(call, &s, &p))
 		go_signin(call, app, to);
+	else if (!p.has_totp && cd_oidc_has_person(call->ctl, p.id))
+		go_provider(call, app, to);
 	else if (!p.has_totp)
 		cd_page_error(call, 403, "You have no second factor",
 			      "What you asked for needs one. Ask your "

@@ -21,5 +21,9 @@ int cd_use_code(struct cd_ctl *ctl, int64_t person, uint64_t step);
  * one it had. factor: CD_T_FACTOR that was proved. */
 int cd_person_sign_in(struct cd_call *call, const struct cd_person *p,
 		      int64_t factor, struct cd_secret **ret_token);
+/* The same, for somebody who proved themselves elsewhere at `when`. */
+int cd_person_sign_in_at(struct cd_call *call, const struct cd_person *p,
+			 int64_t factor, int64_t when,
+			 struct cd_secret **ret_token);
 
 #endif

@@ -123,8 +123,17 @@ static const char step_1[] =
 	" at INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,"
 	" target TEXT NOT NULL, before TEXT, after TEXT);";
 
+/* Memberships that an identity provider gave, and may take away. */
+static const char step_2[] =
+	"CREATE TABLE oidc_group("
+	" person INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,"
+	" grp TEXT NOT NULL REFERENCES grp ON DELETE CASCADE,"
+	" PRIMARY KEY(person, grp)) WITHOUT ROWID;"
+	"CREATE INDEX oidc_group_grp ON oidc_group(grp);";
+
 const struct cd_migration cd_schema_steps[] = {
 	{1, "first tables", step_1},
+	{2, "groups of the identity provider", step_2},
 };
 
 const size_t cd_schema_steps_count = CD_ARRAY_SIZE(cd_schema_steps);
