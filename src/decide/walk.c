@@ -44,9 +44,10 @@ static enum cd_attr object_attr(const struct cd_eval *e,
 {
 	if (item->kind != CD_TO_APP || cd_eval_target(e, item) == CD_F)
 		return target_attr(item);
-	if (cd_eval_method(e, item) != CD_T)
+	/* Of an allow the part that lacks; of a deny the part that is said. */
+	if (e->deny ? item->method_n != 0 : cd_eval_method(e, item) != CD_T)
 		return CD_ATTR_HTTP_METHOD;
-	if (cd_eval_path(e, item) != CD_T)
+	if (e->deny ? item->path != CD_NIL : cd_eval_path(e, item) != CD_T)
 		return CD_ATTR_HTTP_PATH;
 	return CD_ATTR_APP;
 }
@@ -138,7 +139,7 @@ static bool listed(const struct cd_walk *w, enum cd_truth t, bool want)
 {
 	switch (w->mode) {
 	case CD_WALK_FAILING:
-		return t != (want ? CD_T : CD_F);
+		return t != (want ? CD_T : CD_F) && !(t == CD_N && w->followed);
 	case CD_WALK_WITNESS:
 		return true;
 	default:
@@ -298,6 +299,7 @@ uint32_t cd_walk_rule(struct cd_walk *w)
 	uint32_t n = 0;
 
 	w->only_device = true;
+	w->followed = cd_ctx_is_followed(w->e.c);
 	for (size_t i = 0; i < CD_ARRAY_SIZE(clauses) && n <= w->limit; i++)
 		n += walk_clause(w, (enum cd_clause)clauses[i]);
 	if (n <= w->limit)
