@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cordon decide: requests in, decisions out, one JSON object a line; for
+ * tests and other programs. Needs no daemon: the policy comes from files and
+ * the instant from the request or --now, never from the machine's clock, so
+ * that the same input always gives the same output.
+ */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "prove/request.h"
+#include "sys/file.h"
+#include "sys/loader.h"
+
+#include <cordon/policy.h>
+
+/* Memory of one request. */
+#define ARENA_MAX ((size_t)64 << 20)
+
+struct sources {
+	struct cd_source *items;
+	char **texts;
+	size_t n;
+};
+
+static void sources_done(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->texts[i]);
+	free(s->items);
+	free(s->texts);
+}
+
+static int sources_read(const struct cd_cli *cli, struct sources *s,
+			const char *first, int argc, char **argv)
+{
+	size_t n = (size_t)argc + 1; /* argv[1] to argv[argc], and first */
+
+	s->items = cd_calloc(n + 1, sizeof(*s->items));
+	s->texts = cd_calloc(n + 1, sizeof(*s->texts));
+	if (!s->items || !s->texts)
+		return cd_cli_fail(cli, "no memory");
+	for (size_t i = 0; i < n; i++) {
+		const char *name = i ? argv[i] : first;
+		size_t len;
+		int err = cd_file_read(name, CD_MAX_FILE_SIZE, &s->texts[i],
+				       &len);
+
+		if (err)
+			return cd_cli_fail(cli, "%s: %s", name,
+					   cd_strerror(err));
+		s->items[i] =
+			(struct cd_source){name, cd_str_make(s->texts[i], len)};
+		s->n = i + 1;
+	}
+	return 0;
+}
+
+static void print_diag(const struct cd_diag *diag)
+{
+	static const char *const words[] = {"note", "warning", "error"};
+
+	for (size_t i = 0; i < cd_diag_count(diag); i++) {
+		const struct cd_message *m = cd_diag_get(diag, i);
+
+		if (m->file)
+			fprintf(stderr, "%s:%u:%u: ", m->file, m->line,
+				m->column);
+		fprintf(stderr, "%s: %s\n", words[m->severity], m->text);
+		if (m->hint)
+			fprintf(stderr, "    %s\n", m->hint);
+	}
+}
+
+static int compile(const struct cd_cli *cli, const struct sources *s,
+		   void **ret_image, const struct cd_snapshot **ret_snapshot)
+{
+	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+	struct cd_policy *policy = NULL;
+	struct cd_file_loader files;
+	size_t size = 0;
+	int err = cd_diag_new(&diag);
+
+	cd_file_loader_init(&files, NULL);
+	if (!err)
+		err = cd_policy_parse(s->items, s->n, diag, &policy);
+	if (!err)
+		err = cd_policy_compile(policy, &files.loader, diag, ret_image,
+					&size);
+	if (!err)
+		err = cd_snapshot_open(*ret_image, size, ret_snapshot);
+	cd_policy_free(&policy);
+	if (diag)
+		print_diag(diag);
+	return err ? cd_cli_fail(cli, "the policy is not usable: %s",
+				 cd_strerror(err)) :
+		     0;
+}
+
+/* ---- output --------------------------------------------------------------- */
+static void put_rule(struct cd_json_writer *w, const struct cd_snapshot *s,
+		     uint32_t rule)
+{
+	if (rule == CD_NO_RULE)
+		cd_json_put_null(w);
+	else
+		cd_json_put_str(w, cd_rule_name(s, rule));
+}
+
+static void put_failed(struct cd_json_writer *w, const struct cd_snapshot *s,
+		       const struct cd_request *r, const struct cd_decision *d)
+{
+	char text[512];
+
+	cd_json_array(w);
+	for (unsigned int i = 0; i < d->n_failed; i++) {
+		const struct cd_failure *f = &d->failed[i];
+
+		cd_json_object(w);
+		cd_json_key(w, "attr");
+		cd_json_puts(w,
+			     f->attr < CD_ATTR_COUNT ?
+				     cd_attr_get((enum cd_attr)f->attr)->name :
+				     "obligations");
+		cd_json_key(w, "need");
+		cd_failure_need(s, f, CD_FOR_ADMIN, text, sizeof(text));
+		cd_json_puts(w, text);
+		cd_json_key(w, "have");
+		cd_failure_have(s, r, f, CD_FOR_ADMIN, text, sizeof(text));
+		cd_json_puts(w, text);
+		cd_json_object_end(w);
+	}
+	cd_json_array_end(w);
+}
+
+static void put_duration(struct cd_json_writer *w, const char *key,
+			 uint32_t seconds)
+{
+	char text[CD_DURATION_SIZE];
+
+	cd_duration_format(seconds, text, sizeof(text));
+	cd_json_key(w, key);
+	cd_json_puts(w, text);
+}
+
+static void put_flag(struct cd_json_writer *w, const char *key, bool set)
+{
+	if (!set)
+		return;
+	cd_json_key(w, key);
+	cd_json_put_bool(w, true);
+}
+
+static void put_obligations(struct cd_json_writer *w,
+			    const struct cd_obligations *o)
+{
+	char text[64], period[CD_DURATION_SIZE];
+
+	cd_json_object(w);
+	if (o->record || o->record_required) {
+		cd_json_key(w, "record");
+		cd_json_puts(w,
+			     o->record_required ? "required" : "if possible");
+	}
+	if (o->max)
+		put_duration(w, "max", o->max);
+	if (o->rate_count) {
+		cd_duration_format(o->rate_period, period, sizeof(period));
+		snprintf(text, sizeof(text), "%u/%s", o->rate_count, period);
+		cd_json_key(w, "rate");
+		cd_json_puts(w, text);
+	}
+	put_flag(w, "no_clipboard", o->no_clipboard);
+	put_flag(w, "no_upload", o->no_upload);
+	put_flag(w, "no_download", o->no_download);
+	cd_json_object_end(w);
+}
+
+static void put_report(struct cd_json_writer *w, const struct cd_snapshot *s,
+		       const struct cd_decision *d)
+{
+	if (d->n_report == 0)
+		return;
+	cd_json_key(w, "report");
+	cd_json_array(w);
+	for (unsigned int i = 0; i < d->n_report; i++) {
+		cd_json_object(w);
+		cd_json_key(w, "rule");
+		put_rule(w, s, d->report[i].rule);
+		cd_json_key(w, "verdict");
+		cd_json_puts(w, cd_verdict_name(
+					(enum cd_verdict)d->report[i].verdict));
+		cd_json_object_end(w);
+	}
+	cd_json_array_end(w);
+}
+
+static void put_decision(struct cd_json_writer *w, const struct cd_snapshot *s,
+			 const struct cd_request *r)
+{
+	struct cd_decision d = cd_decide(s, r);
+	char text[CD_RFC3339_SIZE];
+
+	cd_json_object(w);
+	cd_json_key(w, "verdict");
+	cd_json_puts(w, cd_verdict_name((enum cd_verdict)d.verdict));
+	cd_json_key(w, "rule");
+	put_rule(w, s, d.rule);
+	cd_json_key(w, "reason");
+	cd_json_puts(w, cd_reason_name((enum cd_reason)d.reason));
+	cd_json_key(w, "failed");
+	put_failed(w, s, r, &d);
+	cd_json_key(w, "obligations");
+	put_obligations(w, &d.obligations);
+	if (d.recheck_at != INT64_MAX) {
+		cd_rfc3339_format(d.recheck_at, text, sizeof(text));
+		cd_json_key(w, "recheck_at");
+		cd_json_puts(w, text);
+	}
+	put_report(w, s, &d);
+	cd_json_object_end(w);
+}
+
+/* ---- one line -------------------------------------------------------------- */
+struct stream {
+	const struct cd_snapshot *s;
+	const int64_t *now; /* NULL: not given */
+	struct cd_buf line, out;
+	bool refused; /* a line was no request */
+};
+
+static int answer(struct stream *st)
+{
+	struct cd_arena *arena cd_auto(cd_arena_free) = NULL;
+	struct cd_json_writer w;
+	struct cd_request r;
+	char error[512] = "too long";
+	int err = cd_arena_new(ARENA_MAX, &arena);
+
+	if (err)
+		return err;
+	cd_buf_clear(&st->out);
+	cd_json_writer_init(&w, &st->out, 0);
+	err = st->line.err ? -EINVAL :
+			     cd_request_parse(st->s, cd_buf_get(&st->line),
+					      arena, &r, error, sizeof(error));
+	if (err) {
+		st->refused = true;
+		cd_json_object(&w);
+		cd_json_key(&w, "error");
+		cd_json_puts(&w, err == -EINVAL ? error : cd_strerror(err));
+		cd_json_object_end(&w);
+	} else {
+		if (st->now && r.v[CD_ATTR_TIME].state == CD_UNKNOWN)
+			cd_request_set_int(&r, CD_ATTR_TIME, *st->now);
+		put_decision(&w, st->s, &r);
+	}
+	cd_buf_char(&st->out, '\n');
+	if (st->out.err)
+		return st->out.err;
+	if (fwrite(st->out.data, 1, st->out.len, stdout) != st->out.len)
+		return -EIO;
+	return 0;
+}
+
+/* Reads a line without its end; false at the end of input. */
+static bool next_line(struct cd_buf *line)
+{
+	int c = getc_unlocked(stdin);
+
+	cd_buf_clear(line);
+	if (c == EOF)
+		return false;
+	for (; c != EOF && c != '\n'; c = getc_unlocked(stdin))
+		cd_buf_char(line, (char)c);
+	return true;
+}
+
+static int run(const struct cd_cli *cli, const struct cd_snapshot *s,
+	       const int64_t *now)
+{
+	struct stream st = {.s = s, .now = now};
+	int err = 0;
+
+	cd_buf_init(&st.line, CD_REQUEST_TEXT_MAX);
+	cd_buf_init(&st.out, (size_t)1 << 20);
+	while (!err && next_line(&st.line))
+		err = answer(&st);
+	if (!err && fflush(stdout) != 0)
+		err = -errno;
+	cd_buf_done(&st.line);
+	cd_buf_done(&st.out);
+	if (err)
+		return cd_cli_fail(cli, "%s", cd_strerror(err));
+	if (ferror(stdin))
+		return cd_cli_fail(cli, "standard input cannot be read");
+	return st.refused ? CD_EXIT_REFUSED : CD_EXIT_DONE;
+}
+
+int cd_cmd_decide(struct cd_cli *cli, int argc, char **argv)
+{
+	const char *policy = NULL, *now_text = NULL;
+	const struct cd_cli_option options[] = {
+		{"policy", "FILE...", &policy, NULL, "the policy's files"},
+		{"now", "RFC3339", &now_text, NULL,
+		 "instant of requests that give no time"},
+		{NULL, NULL, NULL, NULL, NULL},
+	};
+	struct sources sources = {0};
+	const struct cd_snapshot *s = NULL;
+	void *image cd_auto(cd_freep) = NULL;
+	int64_t now = 0;
+	int r = cd_cli_parse(cli, argc, argv, options, 0, CD_MAX_FILES - 1,
+			     &argc);
+
+	if (r >= 0)
+		return r;
+	if (!policy)
+		return cd_cli_usage(cli, "--policy FILE is missing");
+	if (now_text && cd_rfc3339_parse(cd_str_from(now_text), &now))
+		return cd_cli_usage(cli, "--now %s is no RFC 3339 instant",
+				    now_text);
+	r = sources_read(cli, &sources, policy, argc, argv);
+	if (!r)
+		r = compile(cli, &sources, &image, &s);
+	sources_done(&sources);
+	return r ? r : run(cli, s, now_text ? &now : NULL);
+}
