@@ -26,7 +26,11 @@ enum {
 	CODE_LIFE = 60,
 	STATE_LIFE = 600,
 	FRESH_PROOF = 30, /* a proof this young is not asked for again */
+	ROUNDS_MAX = 10, /* of begin to callback within ROUNDS_LIFE */
+	ROUNDS_LIFE = 15,
 };
+
+#define COOKIE_ROUNDS "__Host-cordon-rounds"
 
 /* ---- begin ---- */
 
@@ -59,11 +63,33 @@ static void put_start_url(struct cd_buf *url, const struct cd_call *call,
 		cd_buf_puts(url, "&need=stepup");
 }
 
+/* How often this browser came round lately. A gateway that challenges what is
+ * allowed from here (it knows more) would send it round for ever. */
+static uint64_t rounds(const struct cd_call *call)
+{
+	struct cd_str text;
+	uint64_t n;
+
+	return cd_http_cookie(call->req, COOKIE_ROUNDS, &text) &&
+			       !cd_str_parse_u64(text, &n) ?
+		       n :
+		       0;
+}
+
+static void put_rounds(struct cd_http_answer *a, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	cd_page_cookie(a, COOKIE_ROUNDS, cd_str_from(text), ROUNDS_LIFE);
+}
+
 void answer_page_begin(struct cd_call *call)
 {
 	struct cd_secret *token cd_auto(cd_secret_free) = NULL;
 	struct cd_http_answer *a;
 	uint8_t key[CD_TOKEN_KEY];
+	uint64_t n = rounds(call);
 	struct cd_buf url;
 	struct cd_app app;
 	int r;
@@ -71,6 +97,14 @@ void answer_page_begin(struct cd_call *call)
 	if (!cd_page_app_of_host(call, &app)) {
 		cd_page_error(call, 404, "There is no such app",
 			      "No app of the policy has this name.");
+		return;
+	}
+	if (n >= ROUNDS_MAX) {
+		cd_page_error(call, 503, "This app keeps asking",
+			      "You are signed in, and the gateway still asks "
+			      "for more. Wait a moment, then open the app "
+			      "again; if it stays so, tell your "
+			      "administrator.");
 		return;
 	}
 	r = state_token(call, &token, key);
@@ -82,9 +116,11 @@ void answer_page_begin(struct cd_call *call)
 	put_start_url(&url, call, app.name, key);
 	a = url.err ? NULL : cd_page_redirect(cd_buf_get(&url));
 	cd_buf_done(&url);
-	if (a)
+	if (a) {
 		cd_page_cookie(a, CD_COOKIE_STATE, cd_secret_reveal(token),
 			       STATE_LIFE);
+		put_rounds(a, n + 1);
+	}
 	cd_page_send(call, a);
 }
 
@@ -126,6 +162,9 @@ static void go_begin(const struct start *s)
 	cd_buf_done(&url);
 }
 
+/* Not an address: what the caller tells apart. */
+static const char needs_attest[] = "attest";
+
 /* What is still missing before the app could be opened: a page, or NULL. A
  * refusal is the gateway's to tell: it knows more than is known here. */
 static const char *missing(const struct start *s, const struct cd_session *se,
@@ -143,6 +182,8 @@ static const char *missing(const struct start *s, const struct cd_session *se,
 				return "/.cordon/signin";
 		return "/.cordon/stepup";
 	}
+	if (d.verdict == CD_CHALLENGE && d.reason == CD_REASON_ATTEST)
+		return needs_attest;
 	return s->wants_proof && !fresh ? "/.cordon/stepup" : NULL;
 }
 
@@ -183,6 +224,15 @@ static void go_callback(const struct start *s, const struct cd_session *se)
 	cd_buf_wipe(&url);
 }
 
+/* No sign-in helps: the device itself has to speak. */
+static void attest(const struct start *s)
+{
+	cd_page_error(s->call, 403, "This device has to report its state",
+		      "What is known about this device is too old, or it is "
+		      "not known which device this is. Ask your administrator "
+		      "for a device link, or let the device report again.");
+}
+
 void answer_page_start(struct cd_call *call)
 {
 	const char *state = cd_http_query(call->req, "state");
@@ -210,7 +260,9 @@ void answer_page_start(struct cd_call *call)
 		return;
 	}
 	page = missing(&s, &se, &p);
-	if (page)
+	if (page == needs_attest)
+		attest(&s);
+	else if (page)
 		go_flow(&s, page);
 	else if (!s.has_browser)
 		go_begin(&s);
