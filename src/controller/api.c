@@ -30,8 +30,8 @@ static const struct cd_endpoint endpoints[] = {
 
 /* ---- routing ---- */
 
-bool cd_path_match(const char *pattern, const char *path,
-		   struct cd_str param[CD_PARAM_MAX])
+bool cd_route_match(const char *pattern, const char *path,
+		    struct cd_str param[CD_PARAM_MAX])
 {
 	struct cd_str p = cd_str_from(pattern), s = cd_str_from(path), a, b;
 	size_t n = 0;
@@ -68,7 +68,7 @@ static const struct cd_endpoint *route(enum cd_socket socket,
 		const struct cd_endpoint *e = &endpoints[i];
 
 		if (e->socket != socket ||
-		    !cd_path_match(e->path, cd_http_path(req), param))
+		    !cd_route_match(e->path, cd_http_path(req), param))
 			continue;
 		*ret_path_known = true;
 		if (is_method(e, cd_http_method(req)))

@@ -67,8 +67,8 @@ json_t *cd_json_diag(const struct cd_diag *diag, enum cd_severity least);
 json_t *cd_json_items(json_t *list);
 
 /* Exported for tests. Matches path against a pattern with {x} segments. */
-bool cd_path_match(const char *pattern, const char *path,
-		   struct cd_str param[CD_PARAM_MAX]);
+bool cd_route_match(const char *pattern, const char *path,
+		    struct cd_str param[CD_PARAM_MAX]);
 /* Checks an object against the schema of that name: true, or false and why. */
 bool cd_schema_check(const char *schema, json_t *object, char *why,
 		     size_t size);

@@ -16,7 +16,6 @@
 
 #include "controller/api.h"
 #include "controller/device.h"
-#include "controller/journal.h"
 #include "controller/keys_client.h"
 #include "controller/link.h"
 #include "controller/oidc.h"
@@ -103,8 +102,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	note_failure("devices", cd_devices_vouch(ctl));
 	cd_store_run(ctl->store, "DELETE FROM code WHERE expires < ?1", "i",
 		     now);
-	if (ctl->journal)
-		note_failure("journal", cd_journal_trim(ctl->journal));
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -137,17 +134,6 @@ static int open_state(struct cd_ctl *ctl, struct cd_diag *diag)
 	memcpy(path + n, "/state.db", sizeof("/state.db"));
 	return cd_store_open(path, cd_schema_steps, cd_schema_steps_count, diag,
 			     &ctl->store);
-}
-
-static int open_journal(struct cd_ctl *ctl, struct cd_diag *diag)
-{
-	struct cd_journal_config config = {.node = "cordond"};
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/cordond/journal", ctl->opt.state);
-	config.dir = path;
-	return say(diag, path,
-		   cd_journal_open(ctl->base, &config, &ctl->journal));
 }
 
 static int open_socket(struct cd_ctl *ctl, struct cd_httpd_config *config,
@@ -255,8 +241,6 @@ int cd_ctl_new(const struct cd_options *opt, struct cd_diag *diag,
 	if (!r)
 		r = open_state(ctl, diag);
 	if (!r)
-		r = open_journal(ctl, diag);
-	if (!r)
 		r = say(diag, "start", open_parts(ctl));
 	if (!r)
 		r = say(diag, "policy in force",
@@ -292,7 +276,6 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	/* Whoever holds a request answers it before its server goes. */
 	cd_work_free(&c->work);
 	cd_oidc_free(&c->oidc);
-	cd_journal_free(&c->journal);
 	cd_stream_free(&c->stream);
 	cd_httpd_free(&c->admin);
 	cd_httpd_free(&c->pages);

@@ -12,7 +12,6 @@
 struct event;
 struct event_base;
 struct cd_httpd;
-struct cd_journal;
 struct cd_keys;
 struct cd_oidc;
 struct cd_policy_state;
@@ -29,7 +28,6 @@ struct cd_ctl {
 	struct cd_store *store;
 	struct cd_keys *keys;
 	struct cd_httpd *admin, *pages, *agents;
-	struct cd_journal *journal;
 	struct cd_work *work;
 	struct cd_stream *stream;
 	struct cd_policy_state *policy;

@@ -244,7 +244,7 @@ static int set_one(struct cd_ctl *ctl, int64_t id, const char *name,
 				 " VALUES(?1, ?2, ?3, ?4)",
 				 "iiii", id, (int64_t)attr, i, cd_now());
 	if (n == -EINVAL)
-		cd_diag_add(diag, CD_ERROR, NULL, 0, 0, "%s is a %s", full,
+		cd_diag_add(diag, CD_ERROR, NULL, 0, 0, "%s must be a %s", full,
 			    cd_type_name(cd_attr_get(attr)->type));
 	return n < 0 ? (int)n : 0;
 }

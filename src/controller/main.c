@@ -1,18 +1,62 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cordond: the control plane.
+ * cordond: the control plane. With --keys it is the key broker instead, a
+ * process of its own that holds every private key.
  */
 #include <cordon/version.h>
 
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/ctl.h"
 #include "controller/keys_main.h"
+#include "sys/log.h"
 
-static const char usage[] = "usage: cordond --version | --help\n";
+static void print_help(FILE *out)
+{
+	struct cd_buf text cd_auto(cd_buf_done);
+
+	cd_buf_init(&text, 16384);
+	cd_options_help(&text);
+	fprintf(out,
+		"usage: cordond [OPTION]...\n"
+		"       cordond --keys [OPTION]...	the key broker\n"
+		"       cordond --version | --help\n\n%s",
+		text.data ? text.data : "");
+}
+
+static int serve(int argc, char **argv, struct cd_diag *diag)
+{
+	struct cd_ctl *ctl cd_auto(cd_ctl_free) = NULL;
+	struct cd_options opt;
+	int r;
+
+	if (cd_options_parse(argc, argv, diag, &opt) < 0)
+		return 2;
+	cd_log_init("cordond", CD_LOG_L_INFO);
+	r = cd_ctl_new(&opt, diag, &ctl);
+	if (!r)
+		r = cd_ctl_run(ctl);
+	return r < 0 ? 1 : 0;
+}
+
+static void print_messages(const struct cd_diag *diag)
+{
+	const struct cd_message *m;
+	size_t i;
+
+	for (i = 0; i < cd_diag_count(diag); i++) {
+		m = cd_diag_get(diag, i);
+		fprintf(stderr, "cordond: %s%s%s\n", m->file ? m->file : "",
+			m->file ? ": " : "", m->text);
+	}
+}
 
 int main(int argc, char **argv)
 {
+	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+	int r;
+
 	if (cd_keys_is_wanted(argc, argv))
 		return cd_keys_main(argc, argv);
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
@@ -20,9 +64,14 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
-		fputs(usage, stdout);
+		print_help(stdout);
 		return 0;
 	}
-	fputs(usage, stderr);
-	return 2;
+	if (cd_diag_new(&diag) < 0)
+		return 1;
+	r = serve(argc, argv, diag);
+	print_messages(diag);
+	if (r == 2)
+		fputs("Try --help.\n", stderr);
+	return r;
 }
