@@ -142,6 +142,7 @@ static void put_proxy(struct up *up, struct cd_buf *b)
 		       "proxy_buffering off;\n"
 		       "proxy_request_buffering off;\n"
 		       "proxy_buffer_size 16k;\n"
+		       "proxy_buffers 8 16k;\n"
 		       "proxy_connect_timeout 5s;\n"
 		       "proxy_send_timeout 1h;\n"
 		       "proxy_read_timeout 1h;\n");
