@@ -21,14 +21,12 @@ tcp_port=$(free_port)
 up_pid=
 chmod 755 "$tmp"
 
-demo_start() {
-	"$build/cordon" up --demo --run "$run" --state "$state" \
-		--conf "$tmp/conf" --ca "$tmp/ca" --port "$port" \
-		--http-port "$http_port" --tcp-port "$tcp_port" "$@"
-}
+demo_start=("$build/cordon" up --demo --run "$run" --state "$state"
+	--conf "$tmp/conf" --ca "$tmp/ca" --port "$port"
+	--http-port "$http_port" --tcp-port "$tcp_port")
 
 demo_up() {
-	demo_start "$@" >"$tmp/up.out" 2>"$tmp/up.err" </dev/null &
+	"${demo_start[@]}" "$@" >"$tmp/up.out" 2>"$tmp/up.err" </dev/null &
 	up_pid=$!
 }
 
