@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A segment file of any content: the reader ends, gives only frames whose
+ * checksum holds at their place, and goes forward with every step.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "controller/journal_nodes.h"
+#include "controller/segment.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void look_at(struct cd_str payload)
+{
+	struct cd_nodes nodes = {.list = NULL};
+	struct cd_batch batch;
+
+	(void)cd_nodes_decode(&nodes, payload);
+	cd_nodes_done(&nodes);
+	(void)cd_batch_decode_header(payload, &batch);
+}
+
+static void read_all(int fd, size_t size)
+{
+	struct cd_segment_reader r;
+	struct cd_str payload;
+	uint64_t last = 0;
+	int e;
+
+	cd_assert(cd_segment_reader_init(&r, fd, 0, 0, size) == 0);
+	while ((e = cd_segment_next(&r, &payload)) != 0) {
+		if (e == CD_E_CORRUPT) {
+			last = r.at;
+			if (!cd_segment_resync(&r))
+				break;
+			cd_assert(r.at > last);
+			continue;
+		}
+		cd_assert(e == 1 && r.at > last && r.at <= size);
+		last = r.at;
+		look_at(payload);
+	}
+	cd_segment_reader_done(&r);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("segment", MFD_CLOEXEC);
+	unsigned char header[CD_FRAME_HEADER_SIZE];
+
+	cd_assert(fd >= 0);
+	cd_assert(write(fd, data, size) == (ssize_t)size);
+	(void)cd_segment_header_check(fd, 0);
+	read_all(fd, size);
+	/* the same bytes as the payload of a good frame */
+	if (size > 0 && size <= CD_FRAME_PAYLOAD_MAX) {
+		struct cd_str payload = cd_str_make(data, size);
+
+		look_at(payload);
+		cd_assert(ftruncate(fd, 0) == 0);
+		cd_frame_header(CD_SEGMENT_HEADER_SIZE, payload, header);
+		cd_assert(pwrite(fd, header, sizeof(header),
+				 CD_SEGMENT_HEADER_SIZE) == sizeof(header));
+		cd_assert(pwrite(fd, data, size,
+				 CD_SEGMENT_HEADER_SIZE + sizeof(header)) ==
+			  (ssize_t)size);
+		read_all(fd, CD_SEGMENT_HEADER_SIZE + sizeof(header) + size);
+	}
+	close(fd);
+	return 0;
+}
