@@ -20,7 +20,7 @@
 
 #include "base/buf.h"
 
-#define CD_JSON_DEPTH_MAX 64 /* nested arrays and objects */
+#define CD_JSON_DEPTH_MAX 96 /* nested arrays and objects */
 
 enum cd_json_event {
 	CD_JSON_ERROR, /* see cd_json.error, line, column */

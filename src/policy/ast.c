@@ -13,6 +13,7 @@ void cd_policy_free(struct cd_policy **policy)
 {
 	if (!*policy)
 		return;
+	cd_policy_free(&(*policy)->from);
 	cd_arena_free(&(*policy)->arena);
 	free(*policy);
 	*policy = NULL;

@@ -415,6 +415,7 @@ struct cd_ast_file {
 
 struct cd_policy {
 	struct cd_arena *arena;
+	struct cd_policy *from; /* owns the text, for a policy from JSON */
 	struct cd_ast_file *files;
 	uint32_t n_files;
 	/* Every statement of a kind, all files, in their order. */
