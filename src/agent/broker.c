@@ -231,6 +231,9 @@ static int read_bundle(int fd, char **ret, size_t *ret_len)
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 ||
 	    st.st_size < CD_BUNDLE_HEADER || st.st_size > (off_t)BUNDLE_MAX)
 		return CD_E_CORRUPT;
+	/* the writer left the position at the end */
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
 	return cd_fd_read(fd, BUNDLE_MAX, ret, ret_len);
 }
 
