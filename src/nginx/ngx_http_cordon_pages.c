@@ -262,11 +262,11 @@ ngx_http_cordon_send_now(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
-/* The names of what failed, once each, separated by ", ": never values. */
+/* The names of what failed, once each: never values. */
 
 static void
-ngx_http_cordon_failed(struct cd_decision *d, const char *quote,
-    struct cd_buf *out)
+ngx_http_cordon_failed(struct cd_decision *d, const char *between,
+    const char *quote, struct cd_buf *out)
 {
     uint64_t    said;
     ngx_uint_t  i, attr;
@@ -280,7 +280,7 @@ ngx_http_cordon_failed(struct cd_decision *d, const char *quote,
             continue;
         }
 
-        cd_buf_printf(out, "%s%s%s%s", said ? ", " : "", quote,
+        cd_buf_printf(out, "%s%s%s%s", said ? between : "", quote,
                       cd_attr_get((enum cd_attr) attr)->name, quote);
         said |= (uint64_t) 1 << attr;
     }
@@ -298,7 +298,7 @@ ngx_http_cordon_json(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     cd_buf_printf(&out, "{\"verdict\":\"%s\",\"reason\":\"%s\",\"failed\":[",
                   cd_verdict_name((enum cd_verdict) d->verdict),
                   cd_reason_name((enum cd_reason) ctx->reason));
-    ngx_http_cordon_failed(d, "\"", &out);
+    ngx_http_cordon_failed(d, ",", "\"", &out);
     cd_buf_puts(&out, "]");
 
     if (url->len) {
@@ -388,7 +388,7 @@ ngx_http_cordon_denied_headers(ngx_http_request_t *r,
     }
 
     cd_buf_init(&failed, 4096);
-    ngx_http_cordon_failed(d, "", &failed);
+    ngx_http_cordon_failed(d, ", ", "", &failed);
     rc = failed.err ? NGX_ERROR
                     : ngx_http_cordon_add_text(r, "X-Cordon-Failed",
                                                failed.data, failed.len);

@@ -6,8 +6,8 @@
  *
  * Refused in a path: encoded '/' or '\' or NUL or control bytes, a raw
  * backslash, ';' in either form (path parameters), empty, "." and ".."
- * segments in either form, "%25" before two hexadecimal digits (decoded
- * twice it would be another path), bytes that are not UTF-8, a fragment.
+ * segments in either form, a '%' that stays before two hexadecimal digits
+ * (decoded twice it would be another path), bytes that are not UTF-8, a fragment.
  * Refused beside it: absolute-form, more than one Host, names of headers that
  * are no tokens or hold '_' (which CGI turns into '-'), a body on TRACE and
  * CONNECT at all.
@@ -92,13 +92,26 @@ ngx_http_cordon_unescape(u_char **pos, u_char *end)
         return -1;
     }
 
-    if (c == '%' && end - p >= 5 && ngx_http_cordon_hex(p[3]) >= 0
-        && ngx_http_cordon_hex(p[4]) >= 0)
-    {
-        return -1;
+    return c;
+}
+
+
+/* Decoded, no byte sequence may be left that could be decoded once more. */
+
+static ngx_int_t
+ngx_http_cordon_is_final(u_char *p, u_char *end)
+{
+    while ((p = ngx_strlchr(p, end, '%')) != NULL) {
+        p++;
+
+        if (end - p >= 2 && ngx_http_cordon_hex(p[0]) >= 0
+            && ngx_http_cordon_hex(p[1]) >= 0)
+        {
+            return 0;
+        }
     }
 
-    return c;
+    return 1;
 }
 
 
@@ -182,6 +195,7 @@ ngx_http_cordon_path(ngx_pool_t *pool, ngx_str_t *raw, ngx_str_t *path,
     path->len = (size_t) (out - path->data);
 
     if (ngx_http_cordon_segments(path->data, out) != NGX_OK
+        || !ngx_http_cordon_is_final(path->data, out)
         || !cd_utf8_is_valid(cd_str_make(path->data, path->len)))
     {
         return NGX_DECLINED;
