@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "controller/ctl.h"
 #include "controller/keys_main.h"
@@ -25,6 +26,17 @@ static void print_help(FILE *out)
 		text.data ? text.data : "");
 }
 
+/* An agent's poll is a descriptor: as many as we may have. */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 static int serve(int argc, char **argv, struct cd_diag *diag)
 {
 	struct cd_ctl *ctl cd_auto(cd_ctl_free) = NULL;
@@ -34,6 +46,7 @@ static int serve(int argc, char **argv, struct cd_diag *diag)
 	if (cd_options_parse(argc, argv, diag, &opt) < 0)
 		return 2;
 	cd_log_init("cordond", CD_LOG_L_INFO);
+	raise_file_limit();
 	r = cd_ctl_new(&opt, diag, &ctl);
 	if (!r)
 		r = cd_ctl_run(ctl);
