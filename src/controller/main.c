@@ -53,6 +53,7 @@ static int serve(int argc, char **argv, struct cd_diag *diag)
 	return r < 0 ? 1 : 0;
 }
 
+/* "cordond: FILE:LINE: text (hint)" */
 static void print_messages(const struct cd_diag *diag)
 {
 	const struct cd_message *m;
@@ -60,8 +61,13 @@ static void print_messages(const struct cd_diag *diag)
 
 	for (i = 0; i < cd_diag_count(diag); i++) {
 		m = cd_diag_get(diag, i);
-		fprintf(stderr, "cordond: %s%s%s\n", m->file ? m->file : "",
-			m->file ? ": " : "", m->text);
+		fputs("cordond: ", stderr);
+		if (m->file && m->line)
+			fprintf(stderr, "%s:%u: ", m->file, m->line);
+		else if (m->file)
+			fprintf(stderr, "%s: ", m->file);
+		fprintf(stderr, "%s%s%s%s\n", m->text, m->hint ? " (" : "",
+			m->hint ? m->hint : "", m->hint ? ")" : "");
 	}
 }
 

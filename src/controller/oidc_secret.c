@@ -15,7 +15,7 @@
 static int refuse(struct cd_diag *diag, const char *path, const char *why,
 		  int r)
 {
-	cd_diag_add(diag, CD_ERROR, path, 0, 0, "%s", why);
+	cd_diag_add(diag, CD_ERROR, NULL, 0, 0, "%s: %s", path, why);
 	return r;
 }
 

@@ -330,10 +330,11 @@ int cd_conf_load(const char *path, struct cd_diag *diag,
 	if (n == -ENOENT)
 		n = 0;
 	if (n < 0) {
-		cd_diag_add(diag, CD_ERROR, path, 0, 0, "cannot be read: %s",
+		cd_diag_add(diag, CD_ERROR, NULL, 0, 0, "%s: %s", path,
 			    strerror((int)-n));
 		return (int)n;
 	}
-	return cd_conf_parse(cd_str_make(text, (size_t)n), path, diag,
+	/* A message borrows the name, and may outlive the path. */
+	return cd_conf_parse(cd_str_make(text, (size_t)n), "cordon.conf", diag,
 			     ret_conf);
 }

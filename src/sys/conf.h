@@ -32,7 +32,8 @@ struct cd_conf {
  * `name` is borrowed by the messages. */
 int cd_conf_parse(struct cd_str text, const char *name, struct cd_diag *diag,
 		  struct cd_conf *ret_conf);
-/* Reads the file; one that is not there gives the defaults. */
+/* Reads the file; one that is not there gives the defaults. Messages call it
+ * cordon.conf. */
 int cd_conf_load(const char *path, struct cd_diag *diag,
 		 struct cd_conf *ret_conf);
 void cd_conf_done(struct cd_conf *conf); /* also for cd_auto */
