@@ -10,6 +10,7 @@
 #include "controller/audit.h"
 #include "controller/keys_client.h"
 #include "controller/link_api.h"
+#include "controller/oidc.h"
 #include "controller/people.h"
 #include "controller/session.h"
 #include "controller/work.h"
@@ -150,12 +151,28 @@ static int set_risk(struct cd_call *call, int64_t id)
 	return n < 0 ? (int)n : 0;
 }
 
+/* Only where a provider is configured: a subject means nothing without. */
+static int set_subject(struct cd_call *call, int64_t id)
+{
+	const char *subject = cd_body_text(call, "oidc_subject");
+
+	if (!subject)
+		return 0;
+	if (!call->ctl->oidc)
+		return -EINVAL;
+	return cd_oidc_person_link(
+		call->ctl, id, cd_str_from(call->ctl->oidc->conf.oidc_issuer),
+		cd_str_from(subject));
+}
+
 static int act_change(struct cd_call *call, struct cd_person *p)
 {
 	int r = set_texts(call, p->id);
 
 	if (!r)
 		r = set_risk(call, p->id);
+	if (!r)
+		r = set_subject(call, p->id);
 	if (!r && json_object_get(call->body, "groups"))
 		r = act_groups(call, p);
 	if (!r && json_object_get(call->body, "disabled"))

@@ -33,21 +33,6 @@ int cd_oidc_person_link(struct cd_ctl *ctl, int64_t id, struct cd_str issuer,
 	return n < 0 ? (int)n : n ? 0 : CD_E_NOTFOUND;
 }
 
-int cd_oidc_person_subject(struct cd_ctl *ctl, int64_t id, struct cd_buf *out)
-{
-	struct cd_query q cd_auto(cd_query_done) = {0};
-	int r = cd_query_start(&q, ctl->store,
-			       "SELECT subject FROM person WHERE id = ?1", "i",
-			       id);
-
-	if (!r)
-		r = cd_query_step(&q);
-	if (r <= 0)
-		return r < 0 ? r : CD_E_NOTFOUND;
-	cd_buf_str(out, cd_query_str(&q, 0));
-	return out->err;
-}
-
 /* ---- groups ---- */
 
 /* The group may exist already, and the person may be in it by an admin's

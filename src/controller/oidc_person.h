@@ -33,7 +33,4 @@ int cd_oidc_person_find(struct cd_ctl *ctl, struct cd_str issuer,
  * provider. -EEXIST when another person is. Inside a transaction. */
 int cd_oidc_person_link(struct cd_ctl *ctl, int64_t id, struct cd_str issuer,
 			struct cd_str subject);
-/* The subject this person is linked to, appended; empty: none. */
-int cd_oidc_person_subject(struct cd_ctl *ctl, int64_t id, struct cd_buf *out);
-
 #endif

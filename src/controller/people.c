@@ -321,6 +321,20 @@ json_t *cd_group_json(struct cd_ctl *ctl, struct cd_str name)
 			 members);
 }
 
+/* NULL: not linked to an identity provider. */
+static json_t *subject_json(struct cd_ctl *ctl, int64_t id)
+{
+	struct cd_query q cd_auto(cd_query_done) = {0};
+
+	if (cd_query_start(&q, ctl->store,
+			   "SELECT subject FROM person WHERE id = ?1"
+			   " AND issuer <> ''",
+			   "i", id) < 0 ||
+	    cd_query_step(&q) <= 0)
+		return NULL;
+	return cd_json_str(cd_query_str(&q, 0));
+}
+
 json_t *cd_person_json(struct cd_ctl *ctl, const struct cd_person *p)
 {
 	int64_t sessions = 0;
@@ -329,13 +343,14 @@ json_t *cd_person_json(struct cd_ctl *ctl, const struct cd_person *p)
 		     "SELECT count(*) FROM session WHERE person = ?1"
 		     " AND expires > ?2",
 		     "ii", p->id, cd_now());
-	return json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:b, s:b, s:I, s:o}",
-			 "name", p->name, "display", p->display, "email",
-			 p->email, "groups", cd_person_groups(ctl, p->id),
-			 "disabled", p->disabled, "risk", cd_risk_name(p->risk),
-			 "has_password", p->password[0] != 0, "has_totp",
-			 p->has_totp, "sessions", (json_int_t)sessions,
-			 "created", cd_json_time(p->created));
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:b, s:s, s:b, s:b, s:I, s:o, s:o*}",
+		"name", p->name, "display", p->display, "email", p->email,
+		"groups", cd_person_groups(ctl, p->id), "disabled", p->disabled,
+		"risk", cd_risk_name(p->risk), "has_password",
+		p->password[0] != 0, "has_totp", p->has_totp, "sessions",
+		(json_int_t)sessions, "created", cd_json_time(p->created),
+		"oidc_subject", subject_json(ctl, p->id));
 }
 
 static const char *const risks[] = {"unknown", "low", "medium", "high"};
