@@ -178,3 +178,36 @@ TEST(secrets_travel_to_safe_urls_only)
 		if (cd_url_is_safe(cd_str_from(unsafe[i])))
 			fail("accepted: %s", unsafe[i]);
 }
+
+/* The manual has a paragraph for every key, with its default. */
+TEST(the_manual_names_every_key)
+{
+	static const struct {
+		const char *key, *def;
+	} rows[] = {
+#define CD_CONF_ROW(key, type, def, doc) {#key, def},
+#include "sys/conf.def"
+#undef CD_CONF_ROW
+	};
+	static char text[32 * 1024];
+	char path[4096], want[128];
+	size_t i, n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/man/cordon.conf.5.scd",
+		 getenv("CORDON_SOURCE") ? getenv("CORDON_SOURCE") : ".");
+	f = fopen(path, "r");
+	if (!ok_true(f))
+		return;
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = 0;
+	for (i = 0; i < CD_ARRAY_SIZE(rows); i++) {
+		snprintf(want, sizeof(want), "\n*%s* _", rows[i].key);
+		if (!strstr(text, want))
+			fail("%s is not in %s", rows[i].key, path);
+		snprintf(want, sizeof(want), "Default: %s.", rows[i].def);
+		if (*rows[i].def && !strstr(text, want))
+			fail("%s: not '%s'", rows[i].key, want);
+	}
+}
