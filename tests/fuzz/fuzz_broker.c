@@ -67,6 +67,9 @@ static void answer(uid_t peer, const struct cd_broker_frame *f)
 	cd_assert(cd_broker_take(cd_buf_get(&out), &a, &used) == 1);
 	cd_assert(used == out.len && a.verb == f->verb && a.status == s);
 	cd_assert(s == CD_BROKER_OK || a.body.len == 0);
+	cd_assert(*cd_broker_status_name(a.status) != '?');
+	cd_assert((cd_broker_status_error(a.status) == 0) == (s == 0));
+	cd_assert((*cd_verb_name(f->verb) == '?') == (peers == 0));
 	if (!(peers & CD_PEER_ANYONE) &&
 	    !(peers & CD_PEER_CONTROLLER && peer == 1) &&
 	    !(peers & CD_PEER_GATEWAY && peer == 2))
