@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 #include "controller/api.h"
+#include "controller/journal.h"
 #include "controller/keys_client.h"
+#include "controller/note.h"
 #include "controller/people.h"
 #include "controller/policy.h"
 #include "controller/redirect.h"
@@ -26,6 +28,18 @@ static int64_t number(struct cd_ctl *ctl, const char *sql, int64_t arg)
 	return n;
 }
 
+static json_t *journal_json(struct cd_ctl *ctl)
+{
+	struct cd_journal_stats st;
+
+	cd_journal_stats(ctl->journal, &st);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "bytes",
+			 (json_int_t)st.bytes, "segments",
+			 (json_int_t)st.segments, "records",
+			 (json_int_t)st.records, "gaps", (json_int_t)st.gaps,
+			 "drops", (json_int_t)st.drops, "ok", st.error == 0);
+}
+
 void answer_status(struct cd_call *call)
 {
 	struct cd_ctl *ctl = call->ctl;
@@ -36,24 +50,26 @@ void answer_status(struct cd_call *call)
 	keys = !cd_keys_public(ctl->keys, CD_PUBLIC_TRUST, &trust);
 	cd_call_json(
 		call, 200,
-		json_pack("{s:s, s:o, s:s, s:I, s:o*, s:o, s:I, s:I, s:b, s:I}",
-			  "version", cd_version(), "started",
-			  cd_json_time(ctl->started), "auth_url",
-			  ctl->opt.auth_url, "seq",
-			  (json_int_t)cd_stream_last(ctl), "policy",
-			  cd_policy_state_json(ctl), "agents",
-			  cd_stream_agents(ctl), "users",
-			  (json_int_t)number(ctl,
-					     "SELECT count(*) FROM person"
-					     " WHERE id > ?1",
-					     0),
-			  "sessions",
-			  (json_int_t)number(ctl,
-					     "SELECT count(*) FROM session"
-					     " WHERE expires > ?1",
-					     cd_now()),
-			  "keys", keys, "held",
-			  (json_int_t)cd_httpd_held(ctl->agents)));
+		json_pack(
+			"{s:s, s:o, s:s, s:I, s:o*, s:o, s:I, s:I, s:b, s:I, s:o}",
+			"version", cd_version(), "started",
+			cd_json_time(ctl->started), "auth_url",
+			ctl->opt.auth_url, "seq",
+			(json_int_t)cd_stream_last(ctl), "policy",
+			cd_policy_state_json(ctl), "agents",
+			cd_stream_agents(ctl), "users",
+			(json_int_t)number(ctl,
+					   "SELECT count(*) FROM person"
+					   " WHERE id > ?1",
+					   0),
+			"sessions",
+			(json_int_t)number(ctl,
+					   "SELECT count(*) FROM session"
+					   " WHERE expires > ?1",
+					   cd_now()),
+			"keys", keys, "held",
+			(json_int_t)cd_httpd_held(ctl->agents), "journal",
+			journal_json(ctl)));
 }
 
 /* ---- apps ---- */
@@ -185,6 +201,19 @@ static int note_cert(struct cd_ctl *ctl, const char *name, const char *agent)
 	return n < 0 ? (int)n : 0;
 }
 
+static void note_issue(struct cd_ctl *ctl, const char *name, const char *agent,
+		       int err)
+{
+	struct cd_note n = {
+		.event_class = CD_EVENT_CERTIFICATE,
+		.actor = cd_str_from(agent),
+		.target = cd_str_from(name),
+		.failed = err < 0,
+	};
+
+	cd_note(ctl, &n);
+}
+
 void answer_agent_tls_csr(struct cd_call *call)
 {
 	const char *name = cd_http_query(call->req, "name");
@@ -203,6 +232,7 @@ void answer_agent_tls_csr(struct cd_call *call)
 				       cd_http_body(call->req), &chain);
 	if (!r)
 		r = note_cert(call->ctl, name, agent);
+	note_issue(call->ctl, name, agent, r);
 	if (r < 0)
 		cd_call_fail(call, r);
 	else

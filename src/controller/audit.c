@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "controller/api.h"
+#include "controller/note.h"
 #include "sys/store.h"
 #include "token/sha256.h"
 
@@ -35,6 +36,43 @@ static const char *state_hash(json_t *json, char out[HEX + 1])
 	return out;
 }
 
+/* Acts that are more than an admin's change. */
+static const struct {
+	const char *action;
+	enum cd_event_class event_class;
+} classes[] = {
+	{"signin", CD_EVENT_SIGNIN_OK},
+	{"stepup", CD_EVENT_STEP_UP},
+	{"policy.apply", CD_EVENT_POLICY_APPLIED},
+	{"policy.recompile", CD_EVENT_POLICY_APPLIED},
+	{"policy.rollback", CD_EVENT_POLICY_ROLLED_BACK},
+	{"policy.return", CD_EVENT_POLICY_ROLLED_BACK},
+	{"policy.confirm", CD_EVENT_POLICY_CONFIRMED},
+};
+
+static void note_act(struct cd_ctl *ctl, const char *who, const char *action,
+		     struct cd_str target)
+{
+	struct cd_note n = {
+		.event_class = CD_EVENT_ADMIN,
+		.actor = cd_str_from(who),
+		.action = cd_str_from(action),
+		.target = target,
+	};
+	size_t i;
+
+	for (i = 0; i < CD_ARRAY_SIZE(classes); i++)
+		if (!strcmp(classes[i].action, action))
+			n.event_class = classes[i].event_class;
+	if (n.event_class == CD_EVENT_SIGNIN_OK ||
+	    n.event_class == CD_EVENT_STEP_UP) {
+		n.user = n.actor;
+		n.addr = target; /* of a sign-in, where it came from */
+		n.target = CD_STR_NULL;
+	}
+	cd_note(ctl, &n);
+}
+
 int cd_audit(struct cd_ctl *ctl, const char *who, const char *action,
 	     struct cd_str target, json_t *before, json_t *after)
 {
@@ -46,7 +84,10 @@ int cd_audit(struct cd_ctl *ctl, const char *who, const char *action,
 			 " after) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 			 "izzszz", cd_now(), who, action, target,
 			 state_hash(before, a), state_hash(after, b));
-	return n < 0 ? (int)n : 0;
+	if (n < 0)
+		return (int)n;
+	note_act(ctl, who, action, target);
+	return 0;
 }
 
 static json_t *text_column(const struct cd_query *q, int column)

@@ -16,8 +16,10 @@
 
 #include "controller/api.h"
 #include "controller/device.h"
+#include "controller/journal.h"
 #include "controller/keys_client.h"
 #include "controller/link.h"
+#include "controller/note.h"
 #include "controller/oidc.h"
 #include "controller/policy.h"
 #include "controller/schema.h"
@@ -57,16 +59,19 @@ int cd_ctl_commit(struct cd_ctl *ctl)
 	int r = cd_store_commit(ctl->store);
 
 	if (r < 0) {
+		cd_notes_drop(ctl);
 		CD_LOG_ERROR("COMMIT_FAILED", cd_log_err(r));
 		return r;
 	}
 	cd_stream_wake(ctl);
+	cd_notes_write(ctl);
 	return 0;
 }
 
 void cd_ctl_rollback(struct cd_ctl *ctl)
 {
 	cd_store_rollback(ctl->store);
+	cd_notes_drop(ctl);
 }
 
 int cd_ctl_end(struct cd_ctl *ctl, int r)
@@ -102,6 +107,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	note_failure("devices", cd_devices_vouch(ctl));
 	cd_store_run(ctl->store, "DELETE FROM code WHERE expires < ?1", "i",
 		     now);
+	note_failure("journal", cd_journal_trim(ctl->journal));
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -134,6 +140,17 @@ static int open_state(struct cd_ctl *ctl, struct cd_diag *diag)
 	memcpy(path + n, "/state.db", sizeof("/state.db"));
 	return cd_store_open(path, cd_schema_steps, cd_schema_steps_count, diag,
 			     &ctl->store);
+}
+
+static int open_journal(struct cd_ctl *ctl, struct cd_diag *diag)
+{
+	struct cd_journal_config config = {.node = "cordond"};
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/cordond/journal", ctl->opt.state);
+	config.dir = path;
+	return say(diag, path,
+		   cd_journal_open(ctl->base, &config, &ctl->journal));
 }
 
 static int open_socket(struct cd_ctl *ctl, struct cd_httpd_config *config,
@@ -235,11 +252,14 @@ int cd_ctl_new(const struct cd_options *opt, struct cd_diag *diag,
 	ctl->opt = *opt;
 	ctl->started = cd_now();
 	cd_random(ctl->page_key, sizeof(ctl->page_key));
+	cd_buf_init(&ctl->notes, 16u << 20);
 	/* A peer that went away is an error of write, not our end. */
 	signal(SIGPIPE, SIG_IGN);
 	r = say(diag, "event loop", open_loop(ctl));
 	if (!r)
 		r = open_state(ctl, diag);
+	if (!r)
+		r = open_journal(ctl, diag);
 	if (!r)
 		r = say(diag, "start", open_parts(ctl));
 	if (!r)
@@ -276,6 +296,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	/* Whoever holds a request answers it before its server goes. */
 	cd_work_free(&c->work);
 	cd_oidc_free(&c->oidc);
+	cd_journal_free(&c->journal);
 	cd_stream_free(&c->stream);
 	cd_httpd_free(&c->admin);
 	cd_httpd_free(&c->pages);
@@ -284,6 +305,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	cd_throttle_free(&c->throttle);
 	cd_keys_free(&c->keys);
 	cd_store_close(&c->store);
+	cd_buf_done(&c->notes);
 	for (i = 0; i < CD_ARRAY_SIZE(c->term); i++)
 		if (c->term[i])
 			event_free(c->term[i]);

@@ -6,12 +6,13 @@
 #ifndef CD_CONTROLLER_CTL_H
 #define CD_CONTROLLER_CTL_H
 
-#include "base/str.h"
+#include "base/buf.h"
 #include "controller/options.h"
 
 struct event;
 struct event_base;
 struct cd_httpd;
+struct cd_journal;
 struct cd_keys;
 struct cd_oidc;
 struct cd_policy_state;
@@ -28,11 +29,14 @@ struct cd_ctl {
 	struct cd_store *store;
 	struct cd_keys *keys;
 	struct cd_httpd *admin, *pages, *agents;
+	struct cd_journal *journal;
 	struct cd_work *work;
 	struct cd_stream *stream;
 	struct cd_policy_state *policy;
 	struct cd_throttle *throttle;
 	struct cd_oidc *oidc; /* NULL: no provider is configured */
+	struct cd_buf notes; /* see note.h */
+	size_t n_notes;
 	char page_key[32]; /* of CSRF tokens; made at each start */
 	int64_t started; /* Unix seconds */
 };

@@ -15,6 +15,7 @@
 #include "controller/audit.h"
 #include "controller/device.h"
 #include "controller/keys_client.h"
+#include "controller/note.h"
 #include "controller/oidc.h"
 #include "controller/stream.h"
 #include "controller/throttle.h"
@@ -167,8 +168,15 @@ static struct cd_str field(const struct attempt *t, const char *name)
 
 static void refuse(struct attempt *t)
 {
+	struct cd_note n = {
+		.event_class = CD_EVENT_SIGNIN_FAILED,
+		.user = field(t, "user"),
+		.addr = cd_page_addr(t->call),
+		.failed = true,
+	};
 	char quoted[100];
 
+	cd_note(t->call->ctl, &n);
 	CD_LOG_INFO("SIGN_IN_REFUSED",
 		    cd_log_z("user", cd_quote(field(t, "user"), quoted,
 					      sizeof(quoted))),

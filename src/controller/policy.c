@@ -7,6 +7,7 @@
  */
 #include "controller/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "controller/api.h"
@@ -265,6 +266,7 @@ static int insert_version(struct cd_ctl *ctl, const struct request *rq,
 static int write_version(struct cd_ctl *ctl, const struct request *rq,
 			 const struct draft *d, struct cd_policy_state *next)
 {
+	char target[32];
 	json_t *after;
 	int64_t n;
 	int r;
@@ -292,7 +294,10 @@ static int write_version(struct cd_ctl *ctl, const struct request *rq,
 		return (int)n;
 	after = json_pack("{s:s, s:I}", "hash", d->hash, "serial",
 			  (json_int_t)next->serial);
-	r = cd_audit(ctl, rq->who, rq->action, CD_STR("policy"), NULL, after);
+	snprintf(target, sizeof(target), "policy %lld",
+		 (long long)next->serial);
+	r = cd_audit(ctl, rq->who, rq->action, cd_str_from(target), NULL,
+		     after);
 	json_decref(after);
 	return r;
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "controller/api.h"
+#include "controller/note.h"
+#include "controller/people.h"
 #include "controller/stream.h"
 #include "sys/store.h"
 
@@ -76,6 +78,31 @@ static int publish(struct cd_ctl *ctl, const struct cd_session *s)
 	return cd_stream_append(ctl, &c);
 }
 
+static const char *kind_name(int64_t kind)
+{
+	return kind == CD_SESSION_APP  ? "app" :
+	       kind == CD_SESSION_CERT ? "cert" :
+					 "person";
+}
+
+static void note_session(struct cd_ctl *ctl, const struct cd_session *s,
+			 enum cd_event_class event_class, const char *detail)
+{
+	struct cd_note n = {
+		.event_class = event_class,
+		.action = cd_str_from(kind_name(s->kind)),
+		.app = cd_str_from(s->app),
+		.addr = cd_str_from(s->addr),
+		.detail = cd_str_from(detail),
+		.session = s->id,
+	};
+	struct cd_person p;
+
+	if (!cd_person_by_id(ctl, s->person, &p))
+		n.user = cd_str_from(p.name);
+	cd_note(ctl, &n);
+}
+
 int cd_session_create(struct cd_ctl *ctl, struct cd_session *s,
 		      struct cd_secret **ret_token)
 {
@@ -100,9 +127,11 @@ int cd_session_create(struct cd_ctl *ctl, struct cd_session *s,
 		return (int)n;
 	s->id = cd_store_last_id(ctl->store);
 	r = publish(ctl, s);
-	if (!r)
-		*ret_token = CD_TAKE(token);
-	return r;
+	if (r < 0)
+		return r;
+	note_session(ctl, s, CD_EVENT_SESSION_BEGIN, NULL);
+	*ret_token = CD_TAKE(token);
+	return 0;
 }
 
 static int one_row(struct cd_query *q, int r, struct cd_session *ret)
@@ -157,6 +186,14 @@ int cd_session_by_id(struct cd_ctl *ctl, int64_t id, struct cd_session *ret)
 
 /* ---- ending ---- */
 
+static const char *end_name(enum cd_session_end why)
+{
+	static const char *const names[] = {"", "signed out", "revoked",
+					    "expired", "replaced"};
+
+	return names[why < CD_ARRAY_SIZE(names) ? why : 0];
+}
+
 static int end_one(struct cd_ctl *ctl, const struct cd_session *s,
 		   enum cd_session_end why)
 {
@@ -172,6 +209,7 @@ static int end_one(struct cd_ctl *ctl, const struct cd_session *s,
 		if (r < 0)
 			return r;
 	}
+	note_session(ctl, s, CD_EVENT_SESSION_END, end_name(why));
 	/* Children first (they have greater ids and come first): the cascade
 	 * must never delete one whose end was not told. */
 	n = cd_store_run(ctl->store, "DELETE FROM session WHERE id = ?1", "i",
@@ -308,13 +346,6 @@ int cd_sessions_each(struct cd_ctl *ctl,
 }
 
 /* ---- JSON ---- */
-
-static const char *kind_name(int64_t kind)
-{
-	return kind == CD_SESSION_APP  ? "app" :
-	       kind == CD_SESSION_CERT ? "cert" :
-					 "person";
-}
 
 static const char *factor_name(int64_t factor)
 {

@@ -14,6 +14,8 @@
 
 enum { SETS = 1024, WAYS = 8 };
 
+#define FIRST_WAIT_S INT64_C(4)
+
 struct entry {
 	uint64_t key; /* 0: free */
 	int64_t last; /* of the last failure */
@@ -83,7 +85,7 @@ static int64_t wait_of(const struct entry *e, uint32_t allowance, int64_t now)
 	if (e->failures < allowance)
 		return 0;
 	over = CD_MIN(e->failures - allowance, 16u);
-	wait = CD_MIN(INT64_C(1) << over, CD_THROTTLE_MAX_S);
+	wait = CD_MIN(FIRST_WAIT_S << over, CD_THROTTLE_MAX_S);
 	/* A clock that was set back must not lock anybody out for long. */
 	return since >= 0 && since < wait ? wait - since : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Back-off of guesses. Failures are counted for the pair (account, address):
- * after THROTTLE_FREE of them each further one doubles the wait, up to
- * THROTTLE_MAX_S. Whoever guesses from elsewhere does not lock the owner out,
+ * after CD_THROTTLE_FREE of them the wait is 4 s and doubles with each, up to
+ * CD_THROTTLE_MAX_S. Whoever guesses from elsewhere does not lock the owner out,
  * who has another address. All failures of one address are counted too, with
  * a greater allowance, against guessing over many accounts.
  *

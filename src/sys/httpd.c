@@ -294,12 +294,12 @@ static enum MHD_Result on_complete(struct cd_http_req *req)
 {
 	struct cd_httpd *h = req->httpd;
 
+	if (h->stopping) /* what handlers need may be gone */
+		return MHD_NO;
 	req->state = REQ_HANDLED;
 	h->handle(h->ctx, req);
 	if (req->state == REQ_ANSWERED)
 		return queue(req);
-	if (h->stopping)
-		return MHD_NO;
 	req->suspended = true;
 	h->held++;
 	MHD_suspend_connection(req->conn);

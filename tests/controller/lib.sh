@@ -134,16 +134,31 @@ follow() {
 	return 1
 }
 
-# RFC 6238: SHA-1, six digits. totp BASE32 [STEPS from now]
+# RFC 6238: SHA-1, six digits. totp BASE32 [STEP]
 totp() {
-	local step hash offset
-	step=$(($(date +%s) / 30 + ${2:-0}))
+	local step=${2:-$(($(date +%s) / 30))} hash offset
 	hash=$(printf "$(printf '%016x' $step | sed 's/../\\x&/g')" |
 		openssl dgst -sha1 -mac HMAC -macopt "hexkey:$(
 			printf '%s' "$1" | base32 -d | od -An -tx1 -v | tr -d ' \n'
 		)" | sed 's/.* //')
 	offset=$((16#${hash:39:1}))
 	printf '%06d' $(((16#${hash:offset*2:8} & 0x7fffffff) % 1000000))
+}
+
+# A code that was not used yet, in $code. One step back and one ahead are good,
+# so that three sign-ins need no waiting.
+declare -A used_step
+fresh_code() { # BASE32
+	local now step
+	while :; do
+		now=$(($(date +%s) / 30))
+		step=$((${used_step[$1]:-0} + 1))
+		[ $step -ge $((now - 1)) ] || step=$((now - 1))
+		[ $step -gt $((now + 1)) ] || break
+		read -rt 0.5 <> <(:) || :
+	done
+	used_step[$1]=$step
+	code=$(totp "$1" "$step")
 }
 
 # ---- the gateway's agent ----
