@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2120,SC2119
 #
 # A demo of one's own for a test: own folders, ports and namespaces, so that
 # it runs beside any other. Source it after tap.sh and tap_tmp.
@@ -13,6 +13,7 @@
 #	sign_in JAR NAME	signs a demo account in
 
 build=${CORDON_BUILD:?}
+: "${tmp:?source tap.sh and call tap_tmp first}"
 run=$tmp/run
 state=$tmp/state
 port=$(free_port)
