@@ -416,13 +416,34 @@ static enum cd_truth eval_plain(const struct cd_eval *e,
 	}
 }
 
-enum cd_truth cd_eval_atom(const struct cd_eval *e,
-			   const struct cd_snap_node *n)
+static enum cd_truth ask_atom(const struct cd_eval *e,
+			      const struct cd_snap_node *n)
 {
 	enum cd_truth t = eval_plain(e, n);
 
 	recheck_age(e, n->attr);
 	return n->flags & CD_NODE_NEGATED ? cd_not(t) : t;
+}
+
+/* Rules repeat each other's atoms: each is asked once in a decision. */
+enum cd_truth cd_eval_atom(const struct cd_eval *e,
+			   const struct cd_snap_node *n)
+{
+	unsigned int column = e->deny ? 3 : (unsigned int)e->look;
+	uint32_t slot = n->same & (CD_CTX_ATOMS - 1);
+	enum cd_truth t;
+
+	if (e->c->memo[slot].node == n->same + 1) {
+		if (e->c->memo[slot].truth[column])
+			return (enum cd_truth)(e->c->memo[slot].truth[column] -
+					       1);
+	} else {
+		e->c->memo[slot].node = n->same + 1;
+		memset(e->c->memo[slot].truth, 0, 4);
+	}
+	t = ask_atom(e, n);
+	e->c->memo[slot].truth[column] = (uint8_t)(1 + t);
+	return t;
 }
 
 static enum cd_truth eval_kids(const struct cd_eval *e, uint32_t root,

@@ -305,6 +305,7 @@ void cd_ctx_init(struct cd_ctx *c, const struct cd_snapshot *s,
 	c->labels_done[0] = c->labels_done[1] = false;
 	c->suffixes_done = false;
 	memset(c->feed_memo, 0, sizeof(c->feed_memo));
+	memset(c->memo, 0, sizeof(c->memo));
 	find_values(c);
 	c->now = c->there[CD_ATTR_TIME] == CD_IS_KNOWN ?
 			 r->v[CD_ATTR_TIME].u.i :

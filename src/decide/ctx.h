@@ -43,6 +43,7 @@ struct cd_dest {
 
 #define CD_CTX_LABELS 64 /* labels of the policy that a host may have */
 #define CD_CTX_DOMAINS 128 /* suffixes of a name (RFC 1035: 127 labels) */
+#define CD_CTX_ATOMS 256   /* atoms whose answer is kept; power of two */
 #define CD_CTX_MEMO 32 /* feeds whose answer is kept */
 
 struct cd_side_labels {
@@ -82,6 +83,13 @@ struct cd_ctx {
 	uint32_t n_suffix;
 	struct cd_suffix suffix[CD_CTX_DOMAINS];
 	uint8_t feed_memo[2][CD_CTX_MEMO]; /* 1 + truth */
+
+	/* Answers of atoms, by cd_snap_node.same: 1 + truth for each of the
+	 * three looks and for a deny; 0 not asked yet. */
+	struct {
+		uint32_t node; /* + 1 */
+		uint8_t truth[4];
+	} memo[CD_CTX_ATOMS];
 
 	int64_t recheck; /* ns */
 	uint64_t groups[CD_MAX_SETS / 64]; /* those the person is known in */

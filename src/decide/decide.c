@@ -36,32 +36,53 @@ static enum cd_truth look(const struct cd_ctx *c, struct cd_eval *e,
 	return t == CD_N && cd_ctx_is_followed(c) ? CD_T : t;
 }
 
-/* What an allow argues for; CD_DENY: nothing. */
+/* How an allow stands at one look; *ret_hope: can a later look do better. */
+static bool allow_holds(struct cd_ctx *c, const struct cd_snap_rule *r,
+			enum cd_look which, bool *ret_hope)
+{
+	bool anonymous = c->subject == CD_SUBJECT_ANONYMOUS;
+	/* signing in changes the subject clauses, nothing else does */
+	struct cd_eval e = {.c = c, .look = anonymous ? which : CD_LOOK_NOW};
+	enum cd_truth base = cd_rule_base(&e, r), t;
+
+	t = look(c, &e, r, base, which);
+	*ret_hope = c->subject != CD_SUBJECT_HOST &&
+		    (anonymous ||
+		     (base != CD_F &&
+		      r->flags & (CD_RULE_CURABLE | CD_RULE_APPROVAL)));
+	return t == CD_T || (t == CD_W && which != CD_LOOK_NOW);
+}
+
+/* Is the look worth having: does the rule have a part that it changes. */
+static bool look_matters(const struct cd_ctx *c, const struct cd_snap_rule *r,
+			 enum cd_look which)
+{
+	if (which == CD_LOOK_APPROVED)
+		return (r->flags & CD_RULE_APPROVAL) != 0;
+	return c->subject == CD_SUBJECT_ANONYMOUS || r->flags & CD_RULE_CURABLE;
+}
+
+static const enum cd_verdict look_gives[] = {
+	[CD_LOOK_NOW] = CD_ALLOW,
+	[CD_LOOK_CURED] = CD_CHALLENGE,
+	[CD_LOOK_APPROVED] = CD_ASK,
+};
+
+/* What one allow argues for, whatever the others do; CD_DENY: nothing. */
 static enum cd_verdict judge_allow(struct cd_ctx *c,
 				   const struct cd_snap_rule *r)
 {
-	struct cd_eval e = {.c = c};
-	enum cd_truth base = cd_rule_base(&e, r), t;
-	bool anonymous = c->subject == CD_SUBJECT_ANONYMOUS;
+	bool hope = true;
 
-	t = look(c, &e, r, base, CD_LOOK_NOW);
-	if (t == CD_T)
-		return CD_ALLOW;
-	if (anonymous) { /* signing in changes the subject clauses, too */
-		e.look = CD_LOOK_CURED;
-		base = cd_rule_base(&e, r);
+	for (int which = CD_LOOK_NOW; hope && which <= CD_LOOK_APPROVED;
+	     which++) {
+		if (which != CD_LOOK_NOW &&
+		    !look_matters(c, r, (enum cd_look)which))
+			continue;
+		if (allow_holds(c, r, (enum cd_look)which, &hope))
+			return look_gives[which];
 	}
-	if (base == CD_F || c->subject == CD_SUBJECT_HOST)
-		return CD_DENY;
-	if (anonymous || r->flags & CD_RULE_CURABLE) {
-		t = look(c, &e, r, base, CD_LOOK_CURED);
-		if (t == CD_T || t == CD_W)
-			return CD_CHALLENGE;
-	}
-	if (!(r->flags & CD_RULE_APPROVAL))
-		return CD_DENY;
-	t = look(c, &e, r, base, CD_LOOK_APPROVED);
-	return t == CD_T || t == CD_W ? CD_ASK : CD_DENY;
+	return CD_DENY;
 }
 
 static enum cd_truth judge_deny(struct cd_ctx *c, const struct cd_snap_rule *r)
@@ -159,23 +180,6 @@ static void join(struct cd_decision *d, const struct cd_snap_rule *r,
 }
 
 /* ---- one candidate -------------------------------------------------------- */
-static void take_allow(struct cd_ctx *c, uint32_t rule, struct tally *t,
-		       struct cd_decision *d)
-{
-	const struct cd_snap_rule *r = &cd_snap_RULES(c->s)[rule];
-	enum cd_verdict v = judge_allow(c, r);
-
-	if (v == CD_DENY)
-		return;
-	if (!counts(c, r)) {
-		report(d, rule, v);
-		return;
-	}
-	if (v == CD_ALLOW)
-		join(d, r, t->allow[CD_ALLOW] == CD_NO_RULE);
-	note_first(&t->allow[v], rule);
-}
-
 static void take_deny(struct cd_ctx *c, uint32_t rule, struct tally *t,
 		      struct cd_decision *d)
 {
@@ -206,8 +210,26 @@ static bool can_reject(const struct cd_ctx *c)
 		c->there[CD_ATTR_USER_NAME] == CD_IS_KNOWN);
 }
 
-static void visit(struct cd_ctx *c, const struct cd_candidates *k,
-		  struct tally *t, struct cd_decision *d)
+/* Rules that a later look may still bring to more. */
+struct live {
+	uint64_t bits[CD_MAX_RULES / 64];
+};
+
+static bool is_live(const struct live *l, uint32_t rule)
+{
+	return l->bits[rule / 64] >> (rule % 64) & 1;
+}
+
+static void set_live(struct live *l, uint32_t rule, bool on)
+{
+	uint64_t bit = UINT64_C(1) << (rule % 64);
+
+	l->bits[rule / 64] = on ? l->bits[rule / 64] | bit :
+				  l->bits[rule / 64] & ~bit;
+}
+
+static void pass_denies(struct cd_ctx *c, const struct cd_candidates *k,
+			struct live *l, struct tally *t, struct cd_decision *d)
 {
 	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
 	bool reject = can_reject(c);
@@ -215,14 +237,69 @@ static void visit(struct cd_ctx *c, const struct cd_candidates *k,
 	uint32_t at = 0;
 
 	while (cd_candidates_next(k, &at, &cand)) {
+		const struct cd_snap_rule *r = &rules[cand.rule];
+
 		if (reject && cand.group != CD_NIL &&
 		    !(c->groups[cand.group / 64] >> (cand.group % 64) & 1))
 			continue;
 		d->candidates++;
-		if (rules[cand.rule].deny)
+		if (r->deny) {
 			take_deny(c, cand.rule, t, d);
-		else
-			take_allow(c, cand.rule, t, d);
+		} else if (counts(c, r)) {
+			set_live(l, cand.rule, true);
+		} else {
+			enum cd_verdict v = judge_allow(c, r);
+
+			if (v != CD_DENY)
+				report(d, cand.rule, v);
+		}
+	}
+}
+
+/* One look at the live allows. Every one counts for `allow`, since their
+ * obligations join; of a lesser verdict only the least rule is wanted. */
+static void pass_look(struct cd_ctx *c, const struct cd_candidates *k,
+		      struct live *l, enum cd_look which, struct tally *t,
+		      struct cd_decision *d)
+{
+	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
+	uint32_t *first = &t->allow[look_gives[which]];
+	struct cd_snap_cand cand;
+	uint32_t at = 0;
+	bool hope;
+
+	while (cd_candidates_next(k, &at, &cand)) {
+		const struct cd_snap_rule *r = &rules[cand.rule];
+
+		if (!is_live(l, cand.rule) ||
+		    (which != CD_LOOK_NOW && !look_matters(c, r, which)))
+			continue;
+		if (allow_holds(c, r, which, &hope)) {
+			if (which == CD_LOOK_NOW)
+				join(d, r, *first == CD_NO_RULE);
+			note_first(first, cand.rule);
+			if (which != CD_LOOK_NOW)
+				return;
+		}
+		set_live(l, cand.rule, hope);
+	}
+}
+
+/* Denies first: one that matches makes every allow pointless. Then the looks
+ * at the allows, each only while none before it was enough. */
+static void visit(struct cd_ctx *c, const struct cd_candidates *k,
+		  struct tally *t, struct cd_decision *d)
+{
+	struct live l;
+
+	memset(l.bits, 0, ((size_t)cd_snap_RULES_n(c->s) + 63) / 64 * 8);
+	pass_denies(c, k, &l, t, d);
+	if (t->deny_true != CD_NO_RULE || t->deny_unknown != CD_NO_RULE)
+		return;
+	for (int which = CD_LOOK_NOW; which <= CD_LOOK_APPROVED; which++) {
+		pass_look(c, k, &l, (enum cd_look)which, t, d);
+		if (t->allow[look_gives[which]] != CD_NO_RULE)
+			return;
 	}
 }
 

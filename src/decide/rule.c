@@ -56,11 +56,25 @@ enum cd_truth cd_rule_clause(const struct cd_eval *e,
 	}
 }
 
+/* Most rules have one subject and one object and no other such clause. */
+static enum cd_truth plain_base(const struct cd_eval *e,
+				const struct cd_snap_rule *r)
+{
+	const struct cd_snap_item *items = cd_snap_ITEMS(e->c->s);
+	enum cd_truth t = cd_eval_subject(e, &items[r->from_first]);
+
+	if (t == CD_F)
+		return t;
+	return cd_and(e->deny, t, cd_eval_object(e, &items[r->to_first]));
+}
+
 enum cd_truth cd_rule_base(const struct cd_eval *e,
 			   const struct cd_snap_rule *r)
 {
 	enum cd_truth t = CD_T;
 
+	if (r->flags & CD_RULE_PLAIN)
+		return plain_base(e, r);
 	for (int i = CD_CLAUSE_SUBJECT; i <= CD_CLAUSE_OBLIGATIONS; i++) {
 		t = cd_and(e->deny, t, cd_rule_clause(e, r, (enum cd_clause)i));
 		if (t == CD_F)

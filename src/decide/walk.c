@@ -181,40 +181,67 @@ static bool helps(const struct cd_walk *w, uint32_t at, bool want)
 	return t == CD_W || t == (want ? CD_T : CD_F);
 }
 
-/* All kids count, or of several ways the one with the fewest parts. */
-static uint32_t walk_kids(struct cd_walk *w, uint32_t root, bool want,
-			  bool emit)
+/* Is a kid one of the ways that may be told. */
+static bool is_way(const struct cd_walk *w, uint32_t at, bool want, bool all)
+{
+	if (w->mode == CD_WALK_SAME)
+		return cd_eval_tree(&w->e, at) == w->truth;
+	if (w->mode == CD_WALK_WITNESS && !all)
+		return cd_eval_tree(&w->e, at) == (want ? CD_T : CD_F);
+	return true;
+}
+
+static uint32_t walk_all(struct cd_walk *w, uint32_t root, bool want, bool emit)
 {
 	const struct cd_snap_node *nodes = cd_snap_NODES(w->e.c->s);
-	bool all = w->mode == CD_WALK_SAME ||
-		   (nodes[root].op == CD_NODE_AND) == want;
-	uint32_t sum = 0, best = CD_NIL, best_at = CD_NIL;
+	uint32_t sum = 0;
+
+	for (uint32_t i = root + 1; i < nodes[root].end; i = nodes[i].end) {
+		if (is_way(w, i, want, true))
+			sum += walk_node(w, i, want, emit);
+		if (!emit && sum > w->limit)
+			break;
+	}
+	return sum;
+}
+
+/* Of several ways the one with the fewest parts; for a challenge or request
+ * one that the person can take, if there is. */
+static uint32_t walk_one(struct cd_walk *w, uint32_t root, bool want, bool emit)
+{
+	const struct cd_snap_node *nodes = cd_snap_NODES(w->e.c->s);
+	uint32_t best[2] = {CD_NIL, CD_NIL}, at[2] = {CD_NIL, CD_NIL};
+	unsigned int k;
 
 	for (uint32_t i = root + 1; i < nodes[root].end; i = nodes[i].end) {
 		uint32_t n;
 
-		if (w->mode == CD_WALK_SAME &&
-		    cd_eval_tree(&w->e, i) != w->truth)
+		if (!is_way(w, i, want, false))
 			continue;
-		if (w->mode == CD_WALK_WITNESS && !all &&
-		    cd_eval_tree(&w->e, i) != (want ? CD_T : CD_F))
+		n = walk_node(w, i, want, false);
+		if (w->cure != CD_LOOK_NOW && n == 0)
 			continue;
-		if (w->cure != CD_LOOK_NOW && !all && !helps(w, i, want))
-			continue;
-		n = walk_node(w, i, want, emit && all);
-		sum += n;
-		if (n < best) {
-			best = n;
-			best_at = i;
+		k = w->cure != CD_LOOK_NOW && helps(w, i, want);
+		if (n < best[k]) {
+			best[k] = n;
+			at[k] = i;
 		}
-		if (all && !emit && sum > w->limit)
-			break;
 	}
-	if (all)
-		return sum;
-	if (emit && best_at != CD_NIL)
-		walk_node(w, best_at, want, true);
-	return best == CD_NIL ? 0 : best;
+	k = at[1] != CD_NIL;
+	if (emit && at[k] != CD_NIL)
+		walk_node(w, at[k], want, true);
+	return at[k] == CD_NIL ? 0 : best[k];
+}
+
+/* All kids count, or one of several ways. */
+static uint32_t walk_kids(struct cd_walk *w, uint32_t root, bool want,
+			  bool emit)
+{
+	const struct cd_snap_node *nodes = cd_snap_NODES(w->e.c->s);
+
+	if (w->mode == CD_WALK_SAME || (nodes[root].op == CD_NODE_AND) == want)
+		return walk_all(w, root, want, emit);
+	return walk_one(w, root, want, emit);
 }
 
 static uint32_t walk_node(struct cd_walk *w, uint32_t at, bool want, bool emit)

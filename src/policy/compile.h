@@ -22,6 +22,11 @@ struct cd_words {
 	struct cd_buf buf;
 };
 
+struct cd_atom_slot {
+	struct cd_str text; /* ptr NULL: free */
+	uint32_t node;
+};
+
 struct cd_compile {
 	const struct cd_policy *policy;
 	const struct cd_loader *loader;
@@ -38,6 +43,9 @@ struct cd_compile {
 	uint32_t n_groups;
 	/* domain set of feed i = n_domains + i */
 	uint32_t n_domains;
+	/* text of an atom -> the node that holds it; open addressing */
+	struct cd_atom_slot *atoms;
+	uint32_t n_atoms, atoms_size;
 };
 
 /* ---- compile_util.c ------------------------------------------------------ */

@@ -292,12 +292,91 @@ static int emit_posture(struct tree *t, const struct cd_ast_cond *cond,
 	return emit(t, p->cond, depth + 1);
 }
 
+/* ---- atoms that ask the same ------------------------------------------------ */
+static struct cd_atom_slot *find_slot(struct cd_atom_slot *slots, uint32_t size,
+				      struct cd_str text)
+{
+	uint64_t i = cd_str_hash(text);
+
+	while (slots[i & (size - 1)].text.ptr &&
+	       !cd_str_equal(slots[i & (size - 1)].text, text))
+		i++;
+	return &slots[i & (size - 1)];
+}
+
+/* Twice as large when it is half full; the old table stays in the arena. */
+static int grow_atoms(struct cd_compile *c)
+{
+	uint32_t size = c->atoms_size ? c->atoms_size * 2 : 256;
+	struct cd_atom_slot *slots;
+
+	if (c->n_atoms * 2 < c->atoms_size)
+		return 0;
+	slots = cd_arena_array(c->arena, size, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->atoms_size; i++)
+		if (c->atoms[i].text.ptr)
+			*find_slot(slots, size, c->atoms[i].text) = c->atoms[i];
+	c->atoms = slots;
+	c->atoms_size = size;
+	return 0;
+}
+
+/* The slot of an atom by its canonical text; a free one has its text put in,
+ * and the caller puts the node. *ret_new tells. */
+static int atom_slot(struct cd_compile *c, const struct cd_ast_cond *cond,
+		     struct cd_atom_slot **ret_slot, bool *ret_new)
+{
+	struct cd_buf text cd_auto(cd_buf_done);
+	struct cd_atom_slot *slot;
+	int err = grow_atoms(c);
+
+	cd_buf_init(&text, CD_MAX_FILE_SIZE);
+	cd_ast_print_cond(&text, cond);
+	err = err ? err : text.err;
+	if (err)
+		return err;
+	slot = find_slot(c->atoms, c->atoms_size, cd_buf_get(&text));
+	*ret_new = !slot->text.ptr;
+	if (*ret_new) {
+		err = cd_arena_str(c->arena, cd_buf_get(&text), &slot->text);
+		c->n_atoms++;
+	}
+	*ret_slot = slot;
+	return err;
+}
+
+static int emit_atom(struct tree *t, const struct cd_ast_cond *cond,
+		     uint32_t at)
+{
+	struct cd_snap_node n = {0};
+	struct cd_atom_slot *slot;
+	bool is_new;
+	int err = atom_slot(t->c, cond, &slot, &is_new);
+
+	if (err)
+		return err;
+	if (is_new) {
+		err = put_atom(t, cond, &n);
+		slot->node = at;
+	} else {
+		n = *(struct cd_snap_node *)cd_writer_at(&t->c->w, CD_SEC_NODES,
+							 slot->node);
+	}
+	if (err)
+		return err;
+	n.same = slot->node;
+	n.end = at + 1;
+	t->flags |= flags_of(&n);
+	cd_writer_add(&t->c->w, CD_SEC_NODES, &n);
+	return t->c->w.err;
+}
+
 static int emit(struct tree *t, const struct cd_ast_cond *cond,
 		unsigned int depth)
 {
-	struct cd_snap_node n = {0};
 	uint32_t at = cd_writer_count(&t->c->w, CD_SEC_NODES);
-	int err;
 
 	if (depth + 1 >= CD_SNAP_DEPTH || at - t->root + 1 > CD_SNAP_NODES)
 		return too_large(t);
@@ -305,13 +384,7 @@ static int emit(struct tree *t, const struct cd_ast_cond *cond,
 		return emit_kids(t, cond, depth);
 	if (cond->kind == CD_COND_POSTURE)
 		return emit_posture(t, cond, depth);
-	err = put_atom(t, cond, &n);
-	if (err)
-		return err;
-	n.end = at + 1;
-	t->flags |= flags_of(&n);
-	cd_writer_add(&t->c->w, CD_SEC_NODES, &n);
-	return t->c->w.err;
+	return emit_atom(t, cond, at);
 }
 
 int cd_compile_cond(struct cd_compile *c, const struct cd_ast_cond *cond,

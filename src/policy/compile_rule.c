@@ -247,6 +247,8 @@ static int put_rule(struct cd_compile *c, const struct cd_ast_rule *ast)
 	put_obligations(&ast->with, &r);
 	r.owner = cd_writer_str(&c->w, ast->owner.s);
 	r.reason = cd_writer_str(&c->w, ast->reason.s);
+	if (cd_snap_rule_is_plain(&r))
+		r.flags |= CD_RULE_PLAIN;
 	cd_writer_add(&c->w, CD_SEC_RULES, &r);
 	return err ? err : c->w.err;
 }

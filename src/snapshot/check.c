@@ -221,6 +221,20 @@ static bool check_type(const struct cd_snap_node *e)
 	       may[e->op] >> cd_attr_get((enum cd_attr)e->attr)->type & 1;
 }
 
+/* What a decision keeps of one atom it takes for another. */
+static bool check_same(const struct check *c, const struct cd_snap_node *e)
+{
+	const struct cd_snap_node *first;
+
+	if (e->same > c->at)
+		return false;
+	first = &cd_snap_NODES(c->s)[e->same];
+	return first->same == e->same && first->op == e->op &&
+	       first->attr == e->attr && first->cmp == e->cmp &&
+	       first->flags == e->flags && first->a == e->a &&
+	       first->n == e->n && first->i == e->i;
+}
+
 static bool check_NODES(struct check *c, const struct cd_snap_node *e)
 {
 	if (e->op >= CD_NODE_OPS || e->end <= c->at ||
@@ -228,7 +242,8 @@ static bool check_NODES(struct check *c, const struct cd_snap_node *e)
 		return false;
 	if (e->op <= CD_NODE_NOT)
 		return e->end > c->at + 1; /* kids: check_trees() */
-	return e->end == c->at + 1 && check_type(e) && check_atom(c, e);
+	return e->end == c->at + 1 && check_type(e) && check_atom(c, e) &&
+	       check_same(c, e);
 }
 
 static bool check_WINDOWS(struct check *c, const struct cd_snap_window *e)
@@ -308,6 +323,7 @@ static bool check_RULES(struct check *c, const struct cd_snap_rule *e)
 	return in(c, CD_SEC_STRS, e->name) && e->deny <= 1 &&
 	       e->mode <= CD_SNAP_CANARY && e->canary <= 100 &&
 	       e->on_change <= CD_CHANGE_KEEP && e->flags <= CD_RULE_FLAGS &&
+	       cd_snap_rule_is_plain(e) == !!(e->flags & CD_RULE_PLAIN) &&
 	       in_or_nil(c, CD_SEC_GROUPS, e->group) &&
 	       check_items(c, e->from_first, e->from_n, false) &&
 	       check_items(c, e->from_except_first, e->from_except_n, false) &&

@@ -163,6 +163,10 @@ struct cd_snap_node {
 	uint32_t end; /* first node behind the subtree */
 	uint32_t a, n;
 	int64_t i;
+	/* An atom: the first node that asks the very same, often itself; a
+	 * decision asks once. Else its own number. */
+	uint32_t same;
+	uint32_t zero;
 };
 
 struct cd_snap_span8 {
@@ -233,7 +237,8 @@ enum cd_snap_mode { CD_SNAP_ENFORCE, CD_SNAP_REPORT, CD_SNAP_CANARY };
 #define CD_RULE_CURABLE 1 /* reads mfa.*, session.* or device.* */
 #define CD_RULE_APPROVAL 2 /* has an `approval by` */
 #define CD_RULE_RISK 4 /* reads risk.user */
-#define CD_RULE_FLAGS 7
+#define CD_RULE_PLAIN 8 /* one subject, one object, no other clause but trees */
+#define CD_RULE_FLAGS 15
 
 #define CD_OBL_RECORD 1
 #define CD_OBL_RECORD_REQUIRED 2
@@ -266,6 +271,14 @@ struct cd_snap_rule {
 	uint32_t owner, reason; /* strings or CD_NIL */
 	uint32_t zero;
 };
+
+/* What CD_RULE_PLAIN says, from the other members. */
+static inline bool cd_snap_rule_is_plain(const struct cd_snap_rule *r)
+{
+	return r->from_n == 1 && r->to_n == 1 && r->from_except_n == 0 &&
+	       r->to_except_n == 0 && r->port_n == 0 && r->capabilities == 0 &&
+	       r->until == INT64_MAX;
+}
 
 struct cd_snap_app {
 	uint32_t name;
@@ -365,7 +378,7 @@ struct cd_snapshot {
 };
 
 _Static_assert(sizeof(struct cd_snap_str) == 40, "layout");
-_Static_assert(sizeof(struct cd_snap_node) == 24, "layout");
+_Static_assert(sizeof(struct cd_snap_node) == 32, "layout");
 _Static_assert(sizeof(struct cd_snap_rule) == 112, "layout");
 _Static_assert(sizeof(struct cd_snap_app) == 40, "layout");
 _Static_assert(sizeof(struct cd_snapshot) % 8 == 0, "layout");
