@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/time.h"
-#include "prove/request.h"
+#include "decide/input.h"
 #include "sys/file.h"
 #include "sys/loader.h"
 
@@ -238,7 +238,7 @@ static int answer(struct stream *st)
 	struct cd_arena *arena cd_auto(cd_arena_free) = NULL;
 	struct cd_json_writer w;
 	struct cd_request r;
-	char error[512] = "too long";
+	char error[CD_INPUT_ERROR_MAX] = "too long";
 	int err = cd_arena_new(ARENA_MAX, &arena);
 
 	if (err)
@@ -246,8 +246,8 @@ static int answer(struct stream *st)
 	cd_buf_clear(&st->out);
 	cd_json_writer_init(&w, &st->out, 0);
 	err = st->line.err ? -EINVAL :
-			     cd_request_parse(st->s, cd_buf_get(&st->line),
-					      arena, &r, error, sizeof(error));
+			     cd_input_json(cd_buf_get(&st->line), st->s, arena,
+					   &r, error);
 	if (err) {
 		st->refused = true;
 		cd_json_object(&w);
@@ -286,7 +286,7 @@ static int run(const struct cd_cli *cli, const struct cd_snapshot *s,
 	struct stream st = {.s = s, .now = now};
 	int err = 0;
 
-	cd_buf_init(&st.line, CD_REQUEST_TEXT_MAX);
+	cd_buf_init(&st.line, CD_INPUT_LINE_MAX);
 	cd_buf_init(&st.out, (size_t)1 << 20);
 	while (!err && next_line(&st.line))
 		err = answer(&st);

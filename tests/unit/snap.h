@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
-#include "prove/request.h"
+#include "decide/input.h"
 
 #include "tap.h"
 
@@ -114,7 +114,8 @@ snap_decide(const struct snap *s, const char *json, struct cd_decision *ret)
 	struct cd_arena *arena = NULL;
 	struct cd_decision d;
 	struct cd_request r;
-	char text[2048], need[256], have[256], error[256];
+	char text[2048], need[256], have[256];
+	char error[CD_INPUT_ERROR_MAX];
 	struct cd_buf out;
 	size_t n = strlen(json);
 
@@ -122,8 +123,7 @@ snap_decide(const struct snap *s, const char *json, struct cd_decision *ret)
 	memcpy(text, json, n + 1);
 	for (size_t i = 0; i < n; i++)
 		text[i] = text[i] == '\'' ? '"' : text[i];
-	if (cd_request_parse(s->s, cd_str_make(text, n), arena, &r, error,
-			     sizeof(error))) {
+	if (cd_input_json(cd_str_make(text, n), s->s, arena, &r, error)) {
 		snprintf(line, sizeof(line), "error: %s", error);
 		cd_arena_free(&arena);
 		return line;
