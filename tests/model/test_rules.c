@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The language's rules as properties of the engine alone, over random
+ * policies and requests: what must hold whatever the verdict is.
+ */
+#include "engine.h"
+#include "tap.h"
+
+#define REQUESTS 30
+#define POLICIES 50000
+
+struct sample {
+	struct m_policy p;
+	struct engine e;
+	unsigned long refused;
+};
+
+static struct cd_decision decide(const struct engine *e,
+				 const struct m_request *q)
+{
+	struct storage s;
+	struct cd_request r;
+
+	engine_request(&r, q, &s);
+	return cd_decide(e->snapshot, &r);
+}
+
+/* Calls check() for random policies and requests until one fails. */
+static void for_all(uint64_t salt, struct rng *r,
+		    bool (*check)(struct sample *, const struct m_request *,
+				  struct rng *))
+{
+	uint64_t n = rng_count(POLICIES);
+
+	*r = rng_init(salt);
+	for (uint64_t i = 0; i < n; i++) {
+		struct sample s = {0};
+		bool good = engine_random(&s.e, &s.p, r, &s.refused) == 0;
+
+		for (int k = 0; good && k < REQUESTS; k++) {
+			struct m_request q;
+
+			m_request_random(&q, r);
+			good = check(&s, &q, r);
+			if (!good) {
+				struct cd_decision d = decide(&s.e, &q);
+
+				note("%s %s explained %d failed %d",
+				     cd_verdict_name(
+					     (enum cd_verdict)d.verdict),
+				     cd_reason_name((enum cd_reason)d.reason),
+				     (int)d.explained, d.n_failed);
+				engine_note(&s.e);
+				m_request_print(&q, stdout);
+			}
+		}
+		engine_done(&s.e);
+		if (!ok_true(good))
+			return;
+	}
+}
+
+static bool same_outcome(const struct engine *a, const struct cd_decision *da,
+			 const struct engine *b, const struct cd_decision *db)
+{
+	return da->verdict == db->verdict && da->reason == db->reason &&
+	       da->recheck_at == db->recheck_at &&
+	       cd_str_equal(cd_rule_name(a->snapshot, da->rule),
+			    cd_rule_name(b->snapshot, db->rule)) &&
+	       cd_str_equal(cd_rule_name(a->snapshot, da->explained),
+			    cd_rule_name(b->snapshot, db->explained)) &&
+	       memcmp(&da->obligations, &db->obligations,
+		      sizeof(da->obligations)) == 0;
+}
+
+/* Rule 1. */
+TEST(nothing_is_reachable_that_no_allow_names)
+{
+	struct rng r = rng_init(21);
+	struct m_policy p;
+	struct engine e;
+
+	memset(&p, 0, sizeof(p));
+	for (int i = 0; i < M_POSTURES; i++) {
+		p.n_posture[i] = 1; /* device.managed */
+		p.posture[i][0].atom = A_MANAGED;
+	}
+	if (!ok_true(engine_new(&e, &p) == 0))
+		return;
+	for (int i = 0; i < 2000; i++) {
+		struct m_request q;
+		struct cd_decision d;
+
+		m_request_random(&q, &r);
+		d = decide(&e, &q);
+		if (!ok_true(d.verdict == CD_DENY &&
+			     d.reason == CD_REASON_DEFAULT_DENY &&
+			     d.rule == CD_NO_RULE))
+			break;
+	}
+	engine_done(&e);
+}
+
+/* Rule 2: order never matters. */
+static bool order_is_nothing(struct sample *s, const struct m_request *q,
+			     struct rng *r)
+{
+	struct m_policy shuffled = s->p;
+	struct engine other;
+	bool good;
+
+	for (int i = shuffled.n_rules - 1; i > 0; i--) {
+		int k = (int)rng_below(r, (uint64_t)i + 1);
+		struct m_rule u = shuffled.rules[i];
+
+		shuffled.rules[i] = shuffled.rules[k];
+		shuffled.rules[k] = u;
+	}
+	good = engine_new(&other, &shuffled) == 0;
+	if (good) {
+		struct cd_decision a = decide(&s->e, q);
+		struct cd_decision b = decide(&other, q);
+
+		good = same_outcome(&s->e, &a, &other, &b);
+	}
+	engine_done(&other);
+	return good;
+}
+
+TEST(order_never_matters)
+{
+	struct rng r;
+
+	for_all(22, &r, order_is_nothing);
+}
+
+/* Rule 7: a rule in report mode is absent. */
+static bool report_is_absent(struct sample *s, const struct m_request *q,
+			     struct rng *r)
+{
+	struct m_policy without = s->p, report = s->p;
+	struct engine a, b;
+	int victim;
+	bool good;
+
+	if (s->p.n_rules < 2)
+		return true;
+	victim = (int)rng_below(r, (uint64_t)s->p.n_rules);
+	report.rules[victim].mode = 1;
+	without.rules[victim] = without.rules[--without.n_rules];
+	good = engine_new(&a, &report) == 0;
+	if (good && engine_new(&b, &without) == 0) {
+		struct cd_decision da = decide(&a, q), db = decide(&b, q);
+
+		good = da.verdict == db.verdict && da.reason == db.reason &&
+		       cd_str_equal(cd_rule_name(a.snapshot, da.rule),
+				    cd_rule_name(b.snapshot, db.rule));
+		engine_done(&b);
+	}
+	engine_done(&a);
+	return good;
+}
+
+TEST(a_reported_rule_is_absent)
+{
+	struct rng r;
+
+	for_all(23, &r, report_is_absent);
+}
+
+/* Rule 9: until recheck_at the clock turns nothing; what ages, ages. */
+static bool clock_is_foreseen(struct sample *s, const struct m_request *q,
+			      struct rng *r)
+{
+	struct storage store;
+	struct cd_request now, later;
+	struct cd_decision a, b;
+	int64_t span;
+
+	engine_request(&now, q, &store);
+	now.started_at = now.v[CD_ATTR_TIME].u.i;
+	a = cd_decide(s->e.snapshot, &now);
+	span = a.recheck_at == INT64_MAX ?
+		       INT64_C(20) * 86400 * 1000000000 :
+		       a.recheck_at - now.v[CD_ATTR_TIME].u.i;
+	if (span <= 0)
+		return span == 0; /* already now: decided at once again */
+	later = now;
+	span = (int64_t)rng_below(r, (uint64_t)span) / 1000000000;
+	later.v[CD_ATTR_TIME].u.i += span * 1000000000;
+	later.v[CD_ATTR_DEVICE_MANAGED].age += (uint32_t)span;
+	later.v[CD_ATTR_DEVICE_ENCRYPTED].age += (uint32_t)span;
+	later.v[CD_ATTR_DEVICE_OS_AGE].age += (uint32_t)span;
+	if (later.v[CD_ATTR_DEVICE_OS_AGE].state == CD_KNOWN)
+		later.v[CD_ATTR_DEVICE_OS_AGE].u.i += span;
+	b = cd_decide(s->e.snapshot, &later);
+	if (a.verdict == b.verdict)
+		return true;
+	note("after %lld s of %lld", (long long)span,
+	     (long long)((a.recheck_at - now.v[CD_ATTR_TIME].u.i) /
+			 1000000000));
+	return false;
+}
+
+TEST(nothing_turns_before_recheck_at)
+{
+	struct rng r;
+
+	for_all(24, &r, clock_is_foreseen);
+}
+
+/* Rule 4, a promise kept: who does what a challenge asks is let in. */
+static bool challenge_is_honest(struct sample *s, const struct m_request *q,
+				struct rng *r)
+{
+	struct cd_decision d = decide(&s->e, q);
+	struct m_request done = *q;
+
+	(void)r;
+	if (d.verdict != CD_CHALLENGE || q->subject == M_S_ANONYMOUS ||
+	    q->best < 0)
+		return true;
+	done.mfa_age = 0;
+	done.session_age = 0;
+	done.mfa_kind = q->best;
+	if (d.reason == CD_REASON_STEP_UP && !q->managed_stale)
+		return decide(&s->e, &done).verdict == CD_ALLOW;
+	return true;
+}
+
+TEST(a_challenge_that_is_met_lets_in)
+{
+	struct rng r;
+
+	for_all(25, &r, challenge_is_honest);
+}
+
+/* Rules 5 and 13: every refusal can say why, within bounds. */
+static bool refusal_has_a_reason(struct sample *s, const struct m_request *q,
+				 struct rng *r)
+{
+	struct cd_decision d = decide(&s->e, q);
+	struct storage store;
+	struct cd_request request;
+	char text[64];
+
+	(void)r;
+	if (d.n_failed > CD_FAILED_MAX || d.n_report > CD_REPORT_MAX)
+		return false;
+	if (d.verdict == CD_ALLOW)
+		return d.n_failed == 0 && d.rule != CD_NO_RULE;
+	/* at a name or TLS hello it can be a part that only a later point has */
+	/* and a deny of anything to anything rests on nothing */
+	if (d.explained != CD_NO_RULE && d.n_failed == 0 &&
+	    d.reason != CD_REASON_DENY_RULE && q->kind != M_K_NAME &&
+	    q->kind != M_K_TLS)
+		return false;
+	if (d.reason != CD_REASON_DEFAULT_DENY && d.rule == CD_NO_RULE)
+		return false;
+	engine_request(&request, q, &store);
+	for (int i = 0; i < d.n_failed; i++) {
+		/* CD_ATTR_NONE: an obligation that this point cannot honour */
+		if (d.failed[i].attr >= CD_ATTR_COUNT &&
+		    d.failed[i].attr != CD_ATTR_NONE)
+			return false;
+		if (!cd_failure_need(s->e.snapshot, &d.failed[i], CD_FOR_ADMIN,
+				     text, sizeof(text)))
+			return false;
+		cd_failure_have(s->e.snapshot, &request, &d.failed[i],
+				CD_FOR_USER, text, sizeof(text));
+	}
+	return true;
+}
+
+TEST(every_refusal_says_why)
+{
+	struct rng r;
+
+	for_all(26, &r, refusal_has_a_reason);
+}
+
+/* Rule 8: obligations need a point that can honour them. */
+static bool obligations_are_honoured(struct sample *s,
+				     const struct m_request *q, struct rng *r)
+{
+	struct storage store;
+	struct cd_request request;
+	struct cd_decision d;
+
+	(void)r;
+	engine_request(&request, q, &store);
+	request.capabilities = CD_CAN_ASK;
+	d = cd_decide(s->e.snapshot, &request);
+	return !d.obligations.record_required && !d.obligations.max &&
+	       !d.obligations.no_upload;
+}
+
+TEST(a_point_is_never_asked_for_what_it_cannot_do)
+{
+	struct rng r;
+
+	for_all(27, &r, obligations_are_honoured);
+}
+
+/* The same image twice: snapshots are named by their content. */
+static bool compile_is_repeatable(struct sample *s, const struct m_request *q,
+				  struct rng *r)
+{
+	struct engine again;
+	bool good;
+
+	(void)q;
+	if (!rng_chance(r, 1, REQUESTS))
+		return true;
+	good = engine_new(&again, &s->p) == 0 && again.size == s->e.size &&
+	       memcmp(again.image, s->e.image, again.size) == 0;
+	engine_done(&again);
+	return good;
+}
+
+TEST(equal_policies_give_equal_bytes)
+{
+	struct rng r;
+
+	for_all(28, &r, compile_is_repeatable);
+}
+
+/* The JSON form and the canonical layout mean the same policy. */
+static bool forms_agree(struct sample *s, const struct m_request *q,
+			struct rng *r)
+{
+	struct engine other;
+	struct cd_policy *back = NULL;
+	struct cd_decision a, b;
+	char *json = NULL, *text = NULL;
+	size_t json_len, text_len;
+	bool good;
+
+	if (!rng_chance(r, 1, 5))
+		return true;
+	good = cd_policy_to_json(s->e.policy, &json, &json_len) == 0 &&
+	       cd_policy_from_json((struct cd_str){json, json_len}, NULL,
+				   &back) == 0 &&
+	       cd_policy_format(back, 0, &text, &text_len) == 0;
+	if (good) {
+		good = engine_from_text(&other, text, text_len) == 0;
+		a = decide(&s->e, q);
+		if (good) {
+			b = decide(&other, q);
+			good = same_outcome(&s->e, &a, &other, &b);
+		}
+		engine_done(&other);
+	}
+	free(json);
+	cd_policy_free(&back);
+	return good;
+}
+
+TEST(json_and_canonical_text_mean_the_same)
+{
+	struct rng r;
+
+	for_all(29, &r, forms_agree);
+}
