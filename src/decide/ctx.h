@@ -43,7 +43,7 @@ struct cd_dest {
 
 #define CD_CTX_LABELS 64 /* labels of the policy that a host may have */
 #define CD_CTX_DOMAINS 128 /* suffixes of a name (RFC 1035: 127 labels) */
-#define CD_CTX_ATOMS 256   /* atoms whose answer is kept; power of two */
+#define CD_CTX_ATOMS 256 /* atoms whose answer is kept; power of two */
 #define CD_CTX_MEMO 32 /* feeds whose answer is kept */
 
 struct cd_side_labels {
