@@ -27,7 +27,7 @@ static void suggest(struct cd_checker *c, enum cd_ast_kind kind,
 			nearest = s;
 		}
 	}
-	if (nearest)
+	if (nearest && best < name.len)
 		cd_diag_hint(c->diag, "did you mean '%.*s'?",
 			     CD_STR_FMT(nearest->name.s));
 }

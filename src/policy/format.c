@@ -18,6 +18,7 @@
 struct printer {
 	struct cd_buf *out;
 	struct cd_buf clause; /* text of the clause in hand */
+	int err; /* of any clause so far */
 	const struct cd_ast *statement;
 };
 
@@ -139,6 +140,19 @@ static uint32_t clause_count(const struct cd_ast *s)
 	return is_block(s) ? CLAUSES_MAX : 1;
 }
 
+/* The clause's text into pr->clause; the buffer forgets its error when it is
+ * cleared for the next one, so the error is kept here. */
+static bool print_clause(struct printer *pr, uint32_t clause)
+{
+	bool there;
+
+	cd_buf_clear(&pr->clause);
+	there = cd_print_clause(&pr->clause, pr->statement, clause);
+	if (!pr->err)
+		pr->err = pr->clause.err;
+	return there;
+}
+
 /* The indented line of each clause; comments of one that is not there (it
  * cannot be, but for trees from elsewhere) are kept as lines. */
 static void put_clauses(struct printer *pr)
@@ -147,8 +161,7 @@ static void put_clauses(struct printer *pr)
 
 	for (uint32_t clause = 1; clause < n; clause++) {
 		comments_before(pr, clause, 2, false);
-		cd_buf_clear(&pr->clause);
-		if (cd_print_clause(&pr->clause, pr->statement, clause))
+		if (print_clause(pr, clause))
 			put_clause(pr, clause, 2,
 				   pr->statement->kind == CD_AST_TEST ? 8 : 7);
 	}
@@ -161,8 +174,7 @@ static void put_statement(struct printer *pr, const struct cd_ast *s,
 	pr->statement = s;
 	force = comments_before(pr, 0, 0, force);
 	empty_line(pr, force || s->blank_before);
-	cd_buf_clear(&pr->clause);
-	cd_print_clause(&pr->clause, s, 0);
+	print_clause(pr, 0);
 	put_clause(pr, 0, 0, 4);
 	put_clauses(pr);
 }
@@ -198,7 +210,7 @@ int cd_policy_format(const struct cd_policy *policy, size_t file,
 	cd_buf_init(&out, CD_MAX_FILE_SIZE * (size_t)8);
 	cd_buf_init(&pr.clause, CD_MAX_FILE_SIZE * (size_t)8);
 	put_file(&pr, &policy->files[file]);
-	err = out.err ? out.err : pr.clause.err;
+	err = out.err ? out.err : pr.err;
 	cd_buf_done(&pr.clause);
 	len = out.len;
 	text = err ? NULL : cd_buf_take(&out);

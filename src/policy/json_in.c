@@ -246,7 +246,9 @@ static int read_item(struct in *in, const struct cd_field *f,
 		if (i < 0)
 			return i;
 		store_uint(f, p, (uint64_t)i);
-	} else if (read_literal(in, kind, s, p)) {
+	} else if ((i = read_literal(in, kind, s, p)) != 0) {
+		if (i == -ENOMEM || i == CD_E_LIMIT)
+			return no_memory(in);
 		return fail(in, "'%s' is never %s", f->name,
 			    cd_quote(s, quoted, sizeof(quoted)));
 	}

@@ -17,6 +17,7 @@
 struct out {
 	struct cd_json_writer w;
 	struct cd_buf literal; /* one literal's text */
+	int err; /* of any literal so far */
 };
 
 static void put_object(struct out *o, const struct cd_schema *schema,
@@ -136,6 +137,8 @@ static void put_item(struct out *o, const struct cd_field *f,
 	default:
 		cd_buf_clear(&o->literal);
 		print_literal(&o->literal, kind, p);
+		if (!o->err)
+			o->err = o->literal.err;
 		cd_json_put_str(&o->w, cd_buf_get(&o->literal));
 	}
 }
@@ -222,7 +225,7 @@ int cd_policy_to_json(const struct cd_policy *policy, char **ret_text,
 		      size_t *ret_len)
 {
 	struct cd_buf out cd_auto(cd_buf_done);
-	struct out o;
+	struct out o = {.err = 0};
 	size_t len;
 	char *text;
 	int err;
@@ -240,7 +243,7 @@ int cd_policy_to_json(const struct cd_policy *policy, char **ret_text,
 	cd_json_array_end(&o.w);
 	cd_json_object_end(&o.w);
 	cd_buf_char(&out, '\n');
-	err = out.err ? out.err : o.literal.err;
+	err = out.err ? out.err : o.err;
 	cd_buf_done(&o.literal);
 	len = out.len;
 	text = err ? NULL : cd_buf_take(&out);

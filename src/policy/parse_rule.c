@@ -441,7 +441,15 @@ static int no_clause(struct cd_parser *p)
 					    "on",     "owner",	 "reason",
 					    "until",  "service", "port",
 					    "except", NULL};
-	int err = cd_parse_expected(
+	int err;
+
+	if (cd_parse_at(p, "service") || cd_parse_at(p, "port") ||
+	    cd_parse_at(p, "except"))
+		return cd_parse_error(
+			p, cd_parse_span(p),
+			"'%.*s' does not go here: to OBJECTS [except OBJECTS] [service NAME,... | port PORTS]",
+			CD_STR_FMT(p->tok.text));
+	err = cd_parse_expected(
 		p, "when, with, mode, on change, owner, reason or until");
 
 	if (p->tok.kind == CD_TOK_WORD)

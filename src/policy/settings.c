@@ -44,12 +44,10 @@ static int accept_comma(struct line *l)
 static int text(struct line *l, const char *what, struct cd_ast_name *ret)
 {
 	ret->span = cd_parse_span(l->p);
-	if (!more(l)) {
-		cd_parse_error(l->p, ret->span,
-			       "expected %s at the end of line %u", what,
-			       l->number);
-		return CD_E_SYNTAX;
-	}
+	if (!more(l))
+		return cd_parse_error(l->p, l->p->end,
+				      "expected %s before the end of the line",
+				      what);
 	return cd_parse_text(l->p, what, &ret->s);
 }
 
