@@ -35,6 +35,8 @@ static void refused(struct cd_front *f, int err, const char *why)
 	CD_LOG_WARN("BUNDLE_REFUSED",
 		    cd_log_num("serial", (int64_t)f->wanted.serial),
 		    cd_log_z("why", why), cd_log_err(err));
+	cd_front_event(f, CD_EVENT_BUNDLE_REFUSED, f->wanted.serial, NULL,
+		       cd_str_from(why));
 }
 
 static int hand_over(struct cd_front *f, struct cd_str bundle)
@@ -103,6 +105,8 @@ static void on_result(struct cd_front *f,
 	f->serial = r->serial;
 	if (r->result == 0) {
 		cd_control_bump(&f->control->policy_gen);
+		cd_front_event(f, CD_EVENT_BUNDLE_ACCEPTED, r->serial, r->hash,
+			       CD_STR_NULL);
 		cd_front_certs_look(f);
 	} else {
 		refused(f, r->result, r->text);

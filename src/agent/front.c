@@ -9,14 +9,12 @@
 #include <unistd.h>
 
 #include "agent/front_impl.h"
-#include "base/json.h"
 #include "shm/ring.h"
 #include "sys/file.h"
 #include "sys/log.h"
 
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 2000
-#define SEEN_MAX 2000
 #define SEEN_EVERY 5 /* ticks */
 #define RING_MODE 0660
 #define CONTROL_MODE 0644
@@ -77,61 +75,7 @@ struct cd_httpc_request cd_front_request(const struct cd_front *f,
 	return (struct cd_httpc_request){.unix_path = f->socket, .url = url};
 }
 
-/* ---- last use of sessions ---- */
-
-static void on_seen_answer(void *ctx cd_unused,
-			   struct cd_httpc_answer *a cd_unused)
-{
-	/* lost times are told again at the next use */
-}
-
-static void put_seen(const struct cd_seen *seen, size_t n, struct cd_buf *out)
-{
-	struct cd_json_writer w;
-
-	cd_json_writer_init(&w, out, 0);
-	cd_json_object(&w);
-	cd_json_key(&w, "seen");
-	cd_json_array(&w);
-	for (size_t i = 0; i < n; i++) {
-		char id[24];
-
-		snprintf(id, sizeof(id), "%llu",
-			 (unsigned long long)seen[i].session);
-		cd_json_array(&w);
-		cd_json_puts(&w, id);
-		cd_json_put_int(&w, seen[i].when);
-		cd_json_array_end(&w);
-	}
-	cd_json_array_end(&w);
-	cd_json_object_end(&w);
-}
-
-static void report_seen(struct cd_front *f)
-{
-	static const size_t room = (size_t)SEEN_MAX * 40 + 64;
-	struct cd_seen *seen = cd_calloc(SEEN_MAX, sizeof(*seen));
-	struct cd_buf body cd_auto(cd_buf_done);
-	struct cd_httpc_request q;
-	char url[CD_FRONT_URL];
-	size_t n;
-
-	cd_buf_init(&body, room);
-	n = seen && !f->away ?
-		    cd_agent_state_take_seen(f->state, seen, SEEN_MAX) :
-		    0;
-	if (n > 0) {
-		put_seen(seen, n, &body);
-		snprintf(url, sizeof(url), "http://cordon/v1/seen?agent=%s",
-			 f->name);
-		q = cd_front_request(f, url);
-		q.method = "POST";
-		q.content_type = "application/json";
-		q.body = cd_buf_get(&body);
-		cd_httpc_start(f->http, &q, on_seen_answer, f, NULL);
-	}
-	free(seen);
-}
+/* ---- once a second ---- */
 
 static void on_tick(evutil_socket_t fd cd_unused, short what cd_unused,
 		    void *ctx)
@@ -142,7 +86,7 @@ static void on_tick(evutil_socket_t fd cd_unused, short what cd_unused,
 	atomic_store(&f->control->heartbeat, now_ns());
 	cd_agent_state_tick(f->state, now);
 	if (now % SEEN_EVERY == 0)
-		report_seen(f);
+		cd_front_report_seen(f);
 }
 
 /* ---- life ---- */
@@ -212,6 +156,7 @@ static const struct {
 	{"control page", start_control},
 	{"HTTP client", start_http},
 	{"session table", start_state},
+	{"event shipper", cd_front_events_start},
 	{"clock", start_tick},
 	{"bundles", cd_front_fetch_start},
 	{"certificates", cd_front_certs_start},
@@ -240,6 +185,7 @@ static void stop(struct cd_front *f)
 	cd_front_fetch_stop(f);
 	if (f->tick)
 		event_free(f->tick);
+	cd_ship_free(&f->ship);
 	cd_agent_state_free(&f->state);
 	cd_httpc_free(&f->http);
 	cd_control_unmap(&f->control);
@@ -260,6 +206,7 @@ static int run(struct cd_front *f)
 	if (r == 0 && term && intr && evsignal_add(term, NULL) == 0 &&
 	    evsignal_add(intr, NULL) == 0) {
 		CD_LOG_INFO("AGENT_UP", cd_log_str("name", f->config->name));
+		cd_front_event(f, CD_EVENT_AGENT_UP, 0, NULL, CD_STR_NULL);
 		r = event_base_dispatch(f->base) < 0 ? -EIO : 0;
 	}
 	stop(f);

@@ -9,6 +9,7 @@
 
 #include "agent/broker.h"
 #include "agent/front.h"
+#include "agent/ship.h"
 #include "agent/state.h"
 #include "sys/httpc.h"
 
@@ -27,9 +28,11 @@ struct cd_front {
 	struct cd_httpc *http;
 	struct cd_control *control;
 	struct cd_agent_state *state;
+	struct cd_ship *ship;
 	struct event *tick;
 	char socket[CD_FRONT_PATH]; /* RUN/agent.sock */
 	char table[CD_FRONT_PATH]; /* RUN/shm/sessions */
+	char rings[CD_FRONT_PATH], spool[CD_FRONT_PATH];
 	char name[CD_BUNDLE_AUDIENCE + 1];
 
 	/* stream.c */
@@ -76,5 +79,12 @@ int cd_front_certs_start(struct cd_front *f);
 void cd_front_certs_stop(struct cd_front *f);
 /* Soon: a new policy may name new hosts. */
 void cd_front_certs_look(struct cd_front *f);
+
+int cd_front_events_start(struct cd_front *f);
+/* An event of the agent itself; serial 0, hash NULL, detail empty: none. */
+void cd_front_event(struct cd_front *f, enum cd_event_class c, uint64_t serial,
+		    const uint8_t *hash, struct cd_str detail);
+/* Tells cordond which sessions were used since the last time. */
+void cd_front_report_seen(struct cd_front *f);
 
 #endif

@@ -16,7 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "event/event.h"
 #include "shm/control.h"
+#include "shm/ring.h"
 #include "shm/session_table.h"
 #include "snapshot/write.h"
 #include "sys/file.h"
@@ -104,6 +106,17 @@ static void answer_csr(struct cd_http_req *req)
 			      cd_buf_get(&out));
 }
 
+/* Keeps what came, one behind the other. */
+static void take_post(struct cd_http_req *req, const char *file)
+{
+	struct cd_str body = cd_http_body(req);
+	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	cd_fd_write_all(fd, body.ptr, body.len);
+	close(fd);
+	cd_http_reply(req, 200, "application/json", CD_STR("{\"accepted\":1}"));
+}
+
 static void answer(void *ctx cd_unused, struct cd_http_req *req)
 {
 	const char *path = cd_http_path(req);
@@ -116,9 +129,10 @@ static void answer(void *ctx cd_unused, struct cd_http_req *req)
 		answer_file(req, at("serve/names"));
 	else if (!strcmp(path, "/v1/tls/csr"))
 		answer_csr(req);
+	else if (!strcmp(path, "/v1/events") || !strcmp(path, "/v1/seen"))
+		take_post(req, at("got-%s", path + 4));
 	else
-		cd_http_reply(req, 200, "application/json",
-			      CD_STR("{\"accepted\":0}"));
+		cd_http_reply(req, 404, NULL, CD_STR_NULL);
 }
 
 static void be_fake(void)
@@ -244,7 +258,7 @@ static void put_session(uint64_t seq, uint8_t number)
 						 .subject = 1,
 						 .kind = CD_SESSION_APP,
 						 .app = CD_STR("payroll"),
-						 .created = now,
+						 .created = now - 100,
 						 .auth_time = now,
 						 .expires = now + 3600};
 	c.u.session.key[0] = number;
@@ -372,15 +386,20 @@ static bool asked_is(const char *from)
 	return is;
 }
 
-static bool log_has(const char *text)
+static bool file_has(const char *name, const char *text)
 {
 	char *data = NULL;
 	size_t len = 0;
-	bool has = cd_file_read(at("log"), 1u << 24, &data, &len) == 0 &&
-		   strstr(data, text);
+	bool has = cd_file_read(at("%s", name), 1u << 24, &data, &len) == 0 &&
+		   memmem(data, len, text, strlen(text));
 
 	free(data);
 	return has;
+}
+
+static bool log_has(const char *text)
+{
+	return file_has("log", text);
 }
 
 static int64_t ms(void)
@@ -595,6 +614,56 @@ TEST(makes_and_keeps_certificates)
 	eventually(access(at("run/tls/_.apps.example.com.pem"), F_OK) == 0);
 	ok_eq_int(stat(at("run/tls/payroll.example.com.pem"), &again), 0);
 	ok_true(st.st_ino == again.st_ino);
+}
+
+static uint32_t last_seen(uint8_t number)
+{
+	static struct cd_session_view v;
+	uint8_t key[32] = {number};
+	struct cd_table_map *map = NULL;
+	uint32_t when = 0;
+
+	if (cd_table_map(at("run/shm/sessions"), &map) == 0 &&
+	    cd_session_lookup(map, key, &v) == 0)
+		when = v.last_seen;
+	cd_table_unmap(&map);
+	return when;
+}
+
+/* What a worker writes into its ring: a use of a session, and an event. */
+static void work(struct cd_ring *ring, enum cd_event_class c, int64_t ts)
+{
+	static struct cd_event_ids ids;
+	struct cd_event_encoder e;
+	uint8_t record[CD_EVENT_MAX];
+
+	cd_event_begin(&e, record, sizeof(record), c,
+		       cd_event_id_next(&ids, ts), ts);
+	cd_event_put_num(&e, CD_EVENT_F_SESSION, 3);
+	if (c != CD_EVENT_SEEN)
+		cd_event_puts(&e, CD_EVENT_F_DETAIL, "hello from a worker");
+	ok_true(cd_ring_put(ring, record, cd_event_end(&e)));
+}
+
+TEST(carries_events_and_last_use)
+{
+	struct cd_ring *ring = NULL;
+
+	if (!ready())
+		return;
+	ok_true(session_is(3, NULL));
+	ok_eq_int(last_seen(3), now - 100);
+	ok_eq_int(cd_ring_claim(at("run/shm/rings"), 0, &ring), 0);
+	work(ring, CD_EVENT_SEEN, (now - 50) * INT64_C(1000000000));
+	work(ring, CD_EVENT_DECISION, (now + 1) * INT64_C(1000000000));
+	eventually(last_seen(3) == (uint32_t)now - 50);
+	eventually(file_has("got-events", "hello from a worker"));
+	eventually(file_has("got-seen", "{\"seen\":[[\"3\","));
+	/* a clock that runs ahead buys nobody a longer session */
+	work(ring, CD_EVENT_SEEN, (now + 99999) * INT64_C(1000000000));
+	eventually(last_seen(3) >= (uint32_t)now);
+	ok_true(last_seen(3) <= (uint32_t)time(NULL));
+	cd_ring_close(&ring);
 }
 
 TEST(survives_kills_of_either_half)
