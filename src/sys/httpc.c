@@ -87,8 +87,11 @@ int cd_httpc_transfer_init(struct cd_httpc_transfer *t,
 	if (q->unix_path)
 		curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH,
 				 q->unix_path);
-	if (q->ca_file)
+	if (q->ca_file) {
+		/* Debian's libcurl would go on trusting its folder too. */
+		curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
 		curl_easy_setopt(t->easy, CURLOPT_CAINFO, q->ca_file);
+	}
 	set_body(t, q);
 	return set_headers(t, q);
 }
