@@ -14,6 +14,7 @@
 #include "controller/audit.h"
 #include "controller/oidc.h"
 #include "controller/page_signin.h"
+#include "controller/throttle.h"
 #include "sys/log.h"
 
 enum {
@@ -306,6 +307,15 @@ static void settle_failed(struct back *b, int r)
 	}
 }
 
+static void forgive(struct cd_call *call)
+{
+	struct cd_str browser;
+
+	if (cd_http_cookie(call->req, CD_COOKIE_OIDC, &browser))
+		cd_throttle_forgive(call->ctl->throttle, browser,
+				    cd_page_addr(call));
+}
+
 static void accept(struct back *b, const struct cd_oidc_claims *c)
 {
 	struct cd_secret *token cd_auto(cd_secret_free) = NULL;
@@ -324,6 +334,7 @@ static void accept(struct back *b, const struct cd_oidc_claims *c)
 		settle_failed(b, r);
 		return;
 	}
+	forgive(b->call);
 	a = cd_page_onward(cd_str_from(b->flow->app), cd_str_from(b->flow->to));
 	if (a && token)
 		cd_page_cookie(a, CD_COOKIE_AUTH, cd_secret_reveal(token), 0);
@@ -424,6 +435,17 @@ static bool code_fits(struct cd_str code)
 	return code.len && code.len <= CODE_MAX;
 }
 
+/* Each answer that we have redeemed costs the provider a request, and a
+ * stranger can send as many as they like: those that came to nothing count. */
+static void redeem(struct back *b, struct cd_str code, struct cd_str browser)
+{
+	if (cd_page_throttled(b->call, browser))
+		back_free(b);
+	else
+		cd_oidc_provider_redeem(oidc_of(b->call)->provider, code,
+					b->flow->verifier, redeemed, b);
+}
+
 static void look(struct back *b)
 {
 	struct cd_http_req *req = b->call->req;
@@ -447,8 +469,7 @@ static void look(struct back *b)
 	else if (!code_fits(code))
 		back_tell(b, T_ANSWER, "no code");
 	else
-		cd_oidc_provider_redeem(oidc_of(b->call)->provider, code,
-					b->flow->verifier, redeemed, b);
+		redeem(b, code, browser);
 }
 
 void answer_oidc_callback(struct cd_call *call)

@@ -5,6 +5,7 @@
 // `this.bad` changes one thing at a time.
 import crypto from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 
 const b64 = (v) => Buffer.from(v).toString('base64url');
 
@@ -42,15 +43,19 @@ export class Hostile {
       amr: ['pwd', 'otp'] };
   }
 
-  async listen() {
-    this.server = http.createServer((req, res) => {
+  // tls: {key, cert} of 127.0.0.1; without it plain http.
+  async listen(tls) {
+    const answer = (req, res) => {
       Promise.resolve(this.#answer(req, res)).catch((e) => {
         console.error(`# ${e.stack}`);
         res.writeHead(500).end();
       });
-    });
+    };
+    this.server = tls ? https.createServer(tls, answer) :
+      http.createServer(answer);
     await new Promise((done) => this.server.listen(0, '127.0.0.1', done));
-    this.issuer = `http://127.0.0.1:${this.server.address().port}`;
+    this.issuer =
+      `http${tls ? 's' : ''}://127.0.0.1:${this.server.address().port}`;
     return this;
   }
 

@@ -3,6 +3,7 @@
 // Sign-in with an identity provider, as browsers and hostile providers do it,
 // against a running cordond. TAP on standard output.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -395,6 +396,26 @@ async function flowTests(p, c) {
     await c.api('POST', '/v1/sessions/revoke', { user: 'hal' });
   });
 
+  await test('made-up codes from one address are slowed down', async () => {
+    const tokens = p.count.token;
+    let a;
+    p.reset();
+    for (let i = 0; i < 70 && a?.status !== 429; i++) {
+      const b = new Browser(c, '203.0.113.9');
+      const held = await b.go(START, (to) => to.startsWith(CALLBACK));
+      const made = new URL(held.stopped);
+      made.searchParams.set('code', `guess-${i}`);
+      a = await b.get(made.href);
+    }
+    assert.equal(a.status, 429);
+    assert.ok(Number(a.headers['retry-after']) > 0);
+    assert.equal(p.count.token - tokens, 50);
+    // Somebody elsewhere is not held up.
+    const fine = await new Browser(c).go(START);
+    assert.equal(fine.url, `${AUTH}/`, fine.body);
+    await c.api('POST', '/v1/sessions/revoke', { user: 'hal' });
+  });
+
   await test('to another host is nowhere', async () => {
     p.reset();
     const b = new Browser(c);
@@ -521,6 +542,47 @@ oidc_client_id cordon
   });
 }
 
+// ---- TLS ----
+
+function certificate(name) {
+  const [key, cert] = ['key', 'pem'].map((s) => path.join(root, `${name}.${s}`));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+    'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-days',
+    '2', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'],
+  { stdio: 'ignore' });
+  return { file: cert, key: fs.readFileSync(key), cert: fs.readFileSync(cert) };
+}
+
+async function overTls() {
+  const ours = certificate('ours');
+  const theirs = certificate('theirs');
+  const p = await new Hostile().listen(ours);
+  cleanup.push(() => p.close());
+  const make = async (name, more) => {
+    const c = new Cordon(root, name, `oidc_issuer ${p.issuer}
+oidc_client_id cordon
+${more}`);
+    cleanup.push(() => c.stop());
+    c.ca = ours.cert;
+    return c.start();
+  };
+  await test('over TLS, with a CA of its own', async () => {
+    const c = await make('tls', `oidc_ca_file ${ours.file}\n`);
+    const a = await new Browser(c).go(START);
+    assert.equal(a.url, `${AUTH}/`, a.body);
+  });
+  for (const [name, more] of [['the system\'s CAs', ''],
+    ['another CA', `oidc_ca_file ${theirs.file}\n`]])
+    await test(`a certificate that ${name} did not issue`, async () => {
+      const c = await make(`tls-${more.length}`, more);
+      const before = p.count.discovery;
+      const a = await new Browser(c).go(START);
+      assert.equal(a.status, 502);
+      assert.equal(p.count.discovery, before);
+      assert.match(c.log(), /OIDC_FETCH_FAILED.*certificate/);
+    });
+}
+
 async function configuration() {
   const open = path.join(root, 'open-secret');
   fs.writeFileSync(open, 'correct-horse');
@@ -565,6 +627,7 @@ try {
   await real();
   await hostile();
   await discovery();
+  await overTls();
   await configuration();
 } catch (e) {
   failed++;
