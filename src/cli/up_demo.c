@@ -24,6 +24,7 @@
 #define TEMPLATE_MAX 65536
 #define PASSWORD_LEN 15
 #define TOTP_BYTES 20
+#define USUAL_RUN "/run/cordon-demo"
 
 struct person {
 	const char *name, *group, *display;
@@ -92,7 +93,7 @@ static void name_namespaces(struct up *up, struct up_demo *d)
 {
 	char tag[16] = "";
 
-	if (strcmp(up->opt.run, "/run/cordon-demo") != 0)
+	if (strcmp(up->opt.run, USUAL_RUN) != 0)
 		snprintf(tag, sizeof(tag), "%06x-",
 			 (unsigned int)(cd_str_hash(cd_str_from(up->opt.run)) &
 					0xffffff));
@@ -357,38 +358,61 @@ int up_demo_people(struct up *up)
 	return err;
 }
 
+/* How this program is called from where the person stands. */
+static void name_command(const struct up *up, char *out, size_t size)
+{
+	char here[PATH_MAX];
+	size_t n;
+
+	snprintf(out, size, "%s/cordon", up->self);
+	if (!getcwd(here, sizeof(here)))
+		return;
+	n = strlen(here);
+	if (n > 1 && !strncmp(up->self, here, n) && up->self[n] == '/')
+		snprintf(out, size, "%s/cordon", up->self + n + 1);
+}
+
+static void print_hints(const struct up *up, const char *cordon)
+{
+	char run[PATH_MAX] = "";
+
+	if (strcmp(up->opt.run, USUAL_RUN) != 0)
+		snprintf(run, sizeof(run), " --run %s", up->opt.run);
+	for (size_t i = 0; i < CD_ARRAY_SIZE(up->demo->people); i++) {
+		const struct person *p = &up->demo->people[i];
+
+		printf("  %-6s %-8s password %s   code: %s demo code %s%s\n",
+		       p->name, p->group, p->password, cordon, p->name, run);
+	}
+	printf("\nTry:\n"
+	       "  1. Open prometheus as alice; as bob only /api/... opens, and "
+	       "the refusal says why:\n"
+	       "     %s why bob prometheus /classic/graph%s\n"
+	       "  2. Watch stats as carol, then end it from another shell, "
+	       "within a second:\n"
+	       "     %s user disable carol%s\n"
+	       "  3. See every decision with its inputs:\n"
+	       "     %s events --follow%s\n\n",
+	       cordon, run, cordon, run, cordon, run);
+}
+
 void up_demo_print(struct up *up)
 {
-	const struct up_demo *d = up->demo;
 	const char *site = up->auth_url + strlen("https://");
-	char cordon[PATH_MAX];
+	char cordon[PATH_MAX + 16];
 
-	up_path(cordon, up->self, "cordon");
-	if (up->from_build && !strncmp(up->opt.run, "/run/cordon-demo", 17))
-		snprintf(cordon, sizeof(cordon), "build/cordon");
+	name_command(up, cordon, sizeof(cordon));
 	printf("\nCordon runs. Sign in and start:  %s\n"
 	       "  https://prometheus.%s  a program with a web page and an API\n"
 	       "  https://stats.%s       a live stream (WebSocket)\n\n"
 	       "First administrator, once:  %s\n\n",
-	       up->auth_url, site, site, d->link);
-	for (size_t i = 0; i < CD_ARRAY_SIZE(d->people); i++)
-		printf("  %-6s %-8s password %s   code: %s demo code %s\n",
-		       d->people[i].name, d->people[i].group,
-		       d->people[i].password, cordon, d->people[i].name);
-	printf("\nTry:\n"
-	       "  1. Open prometheus as alice; as bob only /api/... opens, and "
-	       "the refusal says why:\n"
-	       "     %s why bob prometheus /classic/graph\n"
-	       "  2. Watch stats as carol, then end it from another shell, "
-	       "within a second:\n"
-	       "     %s user disable carol\n"
-	       "  3. See every decision with its inputs:\n"
-	       "     %s events --follow\n\n",
-	       cordon, cordon, cordon);
+	       up->auth_url, site, site, up->demo->link);
+	print_hints(up, cordon);
 	if (!strcmp(up->opt.domain, "localhost"))
 		printf("Browser on another machine:  ssh -L %u:localhost:%u "
 		       "HOST\n",
 		       up->port, up->port);
-	printf("Trust its certificates: import %s/server-ca.pem. Ctrl-C stops all.\n",
+	printf("Trust its certificates: import %s/server-ca.pem. Ctrl-C stops "
+	       "all.\n",
 	       up->opt.ca);
 }
