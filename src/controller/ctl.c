@@ -21,6 +21,7 @@
 #include "controller/link.h"
 #include "controller/note.h"
 #include "controller/oidc.h"
+#include "controller/page_login.h"
 #include "controller/policy.h"
 #include "controller/schema.h"
 #include "controller/session.h"
@@ -237,6 +238,8 @@ static int open_parts(struct cd_ctl *ctl)
 	if (!r)
 		r = cd_throttle_new(&ctl->throttle);
 	if (!r)
+		r = cd_logins_new(&ctl->logins);
+	if (!r)
 		r = cd_stream_new(ctl, &ctl->stream);
 	return r;
 }
@@ -303,6 +306,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	cd_httpd_free(&c->agents);
 	cd_policy_state_free(&c->policy);
 	cd_throttle_free(&c->throttle);
+	cd_logins_free(&c->logins);
 	cd_keys_free(&c->keys);
 	cd_store_close(&c->store);
 	cd_buf_done(&c->notes);

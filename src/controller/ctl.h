@@ -14,6 +14,7 @@ struct event_base;
 struct cd_httpd;
 struct cd_journal;
 struct cd_keys;
+struct cd_logins;
 struct cd_oidc;
 struct cd_policy_state;
 struct cd_store;
@@ -34,6 +35,7 @@ struct cd_ctl {
 	struct cd_stream *stream;
 	struct cd_policy_state *policy;
 	struct cd_throttle *throttle;
+	struct cd_logins *logins;
 	struct cd_oidc *oidc; /* NULL: no provider is configured */
 	struct cd_buf notes; /* see note.h */
 	size_t n_notes;

@@ -17,6 +17,7 @@
 #include "controller/keys_client.h"
 #include "controller/note.h"
 #include "controller/oidc.h"
+#include "controller/page_login.h"
 #include "controller/stream.h"
 #include "controller/throttle.h"
 #include "controller/work.h"
@@ -30,6 +31,10 @@ enum { FACTOR_PASSWORD = 1, FACTOR_TOTP = 2 };
 /* "?app=…&to=…" of the flow, or nothing. */
 static void put_flow(struct cd_buf *out, struct cd_str app, struct cd_str to)
 {
+	if (!app.len && cd_login_is_target(to)) {
+		cd_buf_puts(out, "?to=");
+		cd_buf_url(out, to);
+	}
 	if (!app.len)
 		return;
 	cd_buf_puts(out, "?app=");
@@ -41,7 +46,10 @@ static void put_flow(struct cd_buf *out, struct cd_str app, struct cd_str to)
 static void put_flow_fields(struct cd_buf *b, struct cd_str app,
 			    struct cd_str to)
 {
-	if (app.len)
+	if (!app.len && cd_login_is_target(to))
+		cd_html(b, "<input type=\"hidden\" name=\"to\" value=\"%S\">\n",
+			to);
+	else if (app.len)
 		cd_html(b,
 			"<input type=\"hidden\" name=\"app\" value=\"%S\">\n"
 			"<input type=\"hidden\" name=\"to\" value=\"%S\">\n",
@@ -54,7 +62,8 @@ struct cd_http_answer *cd_page_onward(struct cd_str app, struct cd_str to)
 	struct cd_buf url, b;
 
 	if (!app.len)
-		return cd_page_redirect(CD_STR("/"));
+		return cd_page_redirect(cd_login_is_target(to) ? to :
+								 CD_STR("/"));
 	cd_buf_init(&url, 4 * CD_TARGET_MAX);
 	cd_buf_puts(&url, "/.cordon/start");
 	put_flow(&url, app, to);

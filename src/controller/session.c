@@ -13,6 +13,7 @@
 #include "controller/people.h"
 #include "controller/stream.h"
 #include "sys/store.h"
+#include "token/random.h"
 
 #define SESSION_COLUMNS                                                         \
 	"id, key, kind, person, ifnull(parent, 0), app, device, addr, created," \
@@ -103,17 +104,9 @@ static void note_session(struct cd_ctl *ctl, const struct cd_session *s,
 	cd_note(ctl, &n);
 }
 
-int cd_session_create(struct cd_ctl *ctl, struct cd_session *s,
-		      struct cd_secret **ret_token)
+static int insert(struct cd_ctl *ctl, struct cd_session *s)
 {
-	struct cd_secret *token cd_auto(cd_secret_free) = NULL;
-	int64_t n;
-	int r;
-
-	r = cd_token_new(&token, s->key);
-	if (r < 0)
-		return r;
-	n = cd_store_run(
+	int64_t n = cd_store_run(
 		ctl->store,
 		"INSERT INTO session(key, kind, person, parent, app, device,"
 		" addr, created, auth_time, mfa_time, mfa_kind, seen, idle,"
@@ -123,15 +116,48 @@ int cd_session_create(struct cd_ctl *ctl, struct cd_session *s,
 		s->person, s->parent, s->app, s->device, s->addr, s->created,
 		s->auth_time, s->mfa_time, s->mfa_kind, s->seen, s->idle,
 		s->expires);
+
 	if (n < 0)
 		return (int)n;
 	s->id = cd_store_last_id(ctl->store);
-	r = publish(ctl, s);
+	return 0;
+}
+
+int cd_session_create(struct cd_ctl *ctl, struct cd_session *s,
+		      struct cd_secret **ret_token)
+{
+	struct cd_secret *token cd_auto(cd_secret_free) = NULL;
+	int r = cd_token_new(&token, s->key);
+
+	if (!r)
+		r = insert(ctl, s);
+	if (!r)
+		r = publish(ctl, s);
 	if (r < 0)
 		return r;
 	note_session(ctl, s, CD_EVENT_SESSION_BEGIN, NULL);
 	*ret_token = CD_TAKE(token);
 	return 0;
+}
+
+int cd_session_reserve(struct cd_ctl *ctl, struct cd_session *s)
+{
+	/* The key of nothing, until there is one. */
+	cd_random(s->key, sizeof(s->key));
+	return insert(ctl, s);
+}
+
+int cd_session_keyed(struct cd_ctl *ctl, const struct cd_session *s)
+{
+	int64_t n = cd_store_run(ctl->store,
+				 "UPDATE session SET key = ?2 WHERE id = ?1",
+				 "ib", s->id,
+				 cd_str_make(s->key, sizeof(s->key)));
+
+	if (n <= 0)
+		return n < 0 ? (int)n : CD_E_NOTFOUND;
+	note_session(ctl, s, CD_EVENT_SESSION_BEGIN, NULL);
+	return publish(ctl, s);
 }
 
 static int one_row(struct cd_query *q, int r, struct cd_session *ret)

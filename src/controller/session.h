@@ -39,6 +39,10 @@ struct cd_session {
  * The token is for the cookie alone. */
 int cd_session_create(struct cd_ctl *ctl, struct cd_session *s,
 		      struct cd_secret **ret_token);
+/* The same in two steps, for a session whose key is known only after its
+ * number: a row that opens nothing, then its key, told to agents. */
+int cd_session_reserve(struct cd_ctl *ctl, struct cd_session *s);
+int cd_session_keyed(struct cd_ctl *ctl, const struct cd_session *s);
 /* A live session by its token: 0, CD_E_NOTFOUND, or an error. */
 int cd_session_by_token(struct cd_ctl *ctl, struct cd_str token,
 			struct cd_session *ret);
