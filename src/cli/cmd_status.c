@@ -74,18 +74,18 @@ static bool show_agents(const json_t *agents)
 
 static bool show_journal(const json_t *journal)
 {
-	const char *error = cd_cli_text(journal, "error");
-
 	if (!journal)
 		return true;
-	if (error[0])
+	if (json_is_false(json_object_get(journal, "ok")))
 		return say(false, "events",
-			   "cannot be kept: %s. Make room on the disk; "
-			   "agents hold them meanwhile",
-			   error);
-	return say(true, "events", "%s MiB kept, %s lost, %s dropped",
-		   cd_cli_text(journal, "mib"), cd_cli_text(journal, "gaps"),
-		   cd_cli_text(journal, "drops"));
+			   "cannot be kept: is the disk full? Agents hold them "
+			   "meanwhile");
+	return say(true, "events",
+		   "%lld KiB kept; since the start %s missing, %s dropped",
+		   (long long)json_integer_value(
+			   json_object_get(journal, "bytes")) /
+			   1024,
+		   cd_cli_text(journal, "gaps"), cd_cli_text(journal, "drops"));
 }
 
 static bool show(const json_t *s)

@@ -201,6 +201,8 @@ void cd_journal_sync_kick(struct cd_journal *j)
 	pthread_mutex_lock(&s->lock);
 	s->fd = j->fd;
 	s->want = j->written;
+	if (s->want <= s->synced)
+		tell(s); /* nothing to sync, but somebody waits to be told */
 	pthread_cond_broadcast(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -476,6 +476,26 @@ static void on_ack(void *ctx, int err, uint32_t accepted)
 		event_base_loopbreak(base);
 }
 
+static void on_ack_again(void *ctx, int err, uint32_t accepted)
+{
+	unsigned *want = ctx;
+
+	ok_eq_int(err, 0);
+	ok_eq_uint(accepted, 0);
+	if (++acked == *want)
+		event_base_loopbreak(base);
+}
+
+static void again(struct cd_journal *j, unsigned *want)
+{
+	struct cd_buf b = batch_of(1, 0, 2, 100);
+
+	ok_eq_int(cd_journal_append(j, NODE, cd_buf_get(&b), on_ack_again,
+				    want),
+		  0);
+	cd_buf_done(&b);
+}
+
 TEST(a_group_is_committed_and_then_told)
 {
 	unsigned want = 500;
@@ -501,6 +521,12 @@ TEST(a_group_is_committed_and_then_told)
 	cd_journal_stats(j, &s);
 	ok_eq_uint(s.durable, s.end);
 	holds(j, 1, 1000);
+	/* a batch that is there already is acknowledged too */
+	acked = want - 1;
+	again(j, &want);
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+	ok_eq_uint(acked, want);
 	cd_journal_free(&j);
 	event_base_free(base);
 }
