@@ -9,9 +9,11 @@
  * (auth_time) is held against when we asked. Otherwise a provider that
  * silently reuses its own session would turn every step-up into a formality.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "controller/audit.h"
+#include "controller/note.h"
 #include "controller/oidc.h"
 #include "controller/page_signin.h"
 #include "controller/throttle.h"
@@ -231,8 +233,29 @@ static void back_free(struct back *b)
 	free(b);
 }
 
+/* Into the journal go refusals of sign-ins that we began: a callback out of
+ * nowhere is anybody's to send, as often as they like. */
+static void note_refusal(const struct back *b, enum trouble t,
+			 const char *detail)
+{
+	char text[128];
+	struct cd_note n = {
+		.event_class = CD_EVENT_SIGNIN_FAILED,
+		.action = CD_STR("oidc"),
+		.addr = cd_page_addr(b->call),
+		.failed = true,
+	};
+
+	snprintf(text, sizeof(text), "%s%s%s", troubles[t].name,
+		 *detail ? ": " : "", detail);
+	n.detail = cd_str_from(text);
+	cd_note(b->call->ctl, &n);
+}
+
 static void back_tell(struct back *b, enum trouble t, const char *detail)
 {
+	if (b->flow)
+		note_refusal(b, t, detail);
 	tell(b->call, t, detail);
 	back_free(b);
 }

@@ -249,6 +249,13 @@ oidc_groups_claim groups
   await c.start();
   await tokenTests(p, c);
   await flowTests(p, c);
+  await test('refusals are in the journal, with the check', async () => {
+    const dir = c.file('state/cordond/journal');
+    for (const text of ['ANSWER: BAD_NONCE', 'ANSWER: EXPIRED',
+      'ANSWER: another issuer', 'TOO_OLD: TOO_OLD', 'NO_ACCOUNT: '])
+      await until(text, () => fs.readdirSync(dir).some((f) =>
+        fs.readFileSync(path.join(dir, f), 'latin1').includes(text)));
+  });
   await answerTests(p, c);
   await test('the log of the hostile day holds no secret either', () => {
     const log = c.log();
