@@ -17,7 +17,7 @@
 
 #include "base/addr.h"
 
-#define TRIES_MAX (1u << 20)
+#define TRIES_MAX (1u << 17)
 
 /* Atoms about one attribute, that are to hold all (or, negated, none). */
 struct group {
