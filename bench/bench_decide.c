@@ -4,12 +4,12 @@
  * costs in thread CPU time, beside the same engine made to look at every rule
  * (a request whose kind and app are unknown has no index to use).
  *
- * The input. Groups: 400, sizes by Zipf's law (exponent 1); each person is in
+ * The input. Groups: 200, sizes by Zipf's law (exponent 1); each person is in
  * 5 to 50 of them. Apps: 120; rules are dealt to them by Zipf's law (exponent
- * 0.5), at most 240 each, so that a few apps have many rules. Each rule has 3
+ * 0.5), at most 250 each, so that a few apps have many rules. Each rule has 3
  * to 6 conditions (group or any, posture, path, and atoms of `when`); a tenth
- * is `from any`, a fifth names a path; one in twelve is a deny; one in five
- * allows needs an approval. Requests: a random person with random device,
+ * is `from any`, a fifth names a path; one in twelve is a deny; in every sixth
+ * app all allows need an approval, elsewhere one in twenty. Requests: a random person with random device,
  * factor age, risk, country and path, to an app drawn as the rules were.
  */
 #include <cordon/policy.h>
@@ -27,9 +27,9 @@
 
 #define RULES 10000
 #define PEOPLE 100000
-#define GROUPS 400
+#define GROUPS 200
 #define APPS 120
-#define APP_RULES 240
+#define APP_RULES 250
 #define INPUTS 20000
 #define REPEAT 16 /* decisions of one input in one timing */
 #define ROUNDS 20 /* A B B A rounds for the comparison */
@@ -143,7 +143,7 @@ static const char *const whens[] = {
 };
 #define WHENS (sizeof(whens) / sizeof(whens[0]))
 
-static void put_when(struct cd_buf *b, struct rng *r, bool deny)
+static void put_when(struct cd_buf *b, struct rng *r, bool deny, int app)
 {
 	unsigned int n = 2 + (unsigned int)rng_below(r, 3);
 	size_t first = rng_below(r, WHENS);
@@ -156,7 +156,7 @@ static void put_when(struct cd_buf *b, struct rng *r, bool deny)
 	for (unsigned int i = 0; i < n; i++)
 		cd_buf_printf(b, "%s%s", i ? " and " : "  when ",
 			      whens[(first + i * 3) % WHENS]);
-	if (rng_chance(r, 1, 5))
+	if (app % 6 == 5 || rng_chance(r, 1, 20))
 		cd_buf_printf(b, " and approval by group g%d 1",
 			      (int)rng_below(r, 20));
 	cd_buf_puts(b, "\n");
@@ -165,6 +165,7 @@ static void put_when(struct cd_buf *b, struct rng *r, bool deny)
 static void put_rule(struct cd_buf *b, int i, struct rng *r)
 {
 	bool deny = rng_chance(r, 1, 12);
+	int app = pick_app(r);
 
 	cd_buf_printf(b, "%s \"rule %d\"\n", deny ? "deny" : "allow", i);
 	if (rng_chance(r, 1, 10))
@@ -174,11 +175,11 @@ static void put_rule(struct cd_buf *b, int i, struct rng *r)
 			      draw(r, group_sum, GROUPS));
 	if (rng_chance(r, 1, 4))
 		cd_buf_puts(b, " on healthy");
-	cd_buf_printf(b, "\n  to app app%d", pick_app(r));
+	cd_buf_printf(b, "\n  to app app%d", app);
 	if (rng_chance(r, 1, 5))
 		cd_buf_printf(b, " path \"/p%d/*\"", (int)rng_below(r, 4));
 	cd_buf_puts(b, "\n");
-	put_when(b, r, deny);
+	put_when(b, r, deny, app);
 }
 
 static void make_policy(struct cd_buf *b)

@@ -161,11 +161,14 @@ void cd_candidates_find(struct cd_candidates *k, struct cd_ctx *c)
 
 	k->s = c->s;
 	k->list = NULL;
+	k->n_screens = 0;
 	if (c->app_there == CD_IS_KNOWN && c->app != CD_NIL) {
 		const struct cd_snap_app *a = &cd_snap_APPS(c->s)[c->app];
 
 		k->list = cd_snap_CANDS(c->s) + a->cand_first;
 		k->n = a->cand_n;
+		k->screens = cd_snap_SCREENS(c->s) + a->screen_first;
+		k->n_screens = a->screen_n;
 		return;
 	}
 	k->words = (n + 63) / 64;

@@ -13,7 +13,9 @@
 struct cd_candidates {
 	const struct cd_snapshot *s;
 	const struct cd_snap_cand *list; /* or NULL: bits */
-	uint32_t n; /* of list */
+	uint32_t n; /* of list, at most CD_MAX_CANDIDATES */
+	const struct cd_snap_screen *screens; /* over list */
+	uint32_t n_screens;
 	uint32_t words; /* of bits */
 	uint64_t bits[CD_MAX_RULES / 64];
 };
@@ -39,6 +41,8 @@ static inline bool cd_candidates_next(const struct cd_candidates *k,
 			continue;
 		ret->rule = w * 64 + (uint32_t)__builtin_ctzll(rest);
 		ret->group = cd_snap_RULES(k->s)[ret->rule].group;
+		ret->deny = cd_snap_RULES(k->s)[ret->rule].deny;
+		ret->mode = cd_snap_RULES(k->s)[ret->rule].mode;
 		*at = ret->rule + 1;
 		return true;
 	}

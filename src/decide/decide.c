@@ -228,27 +228,74 @@ static void set_live(struct live *l, uint32_t rule, bool on)
 				  l->bits[rule / 64] & ~bit;
 }
 
+/* Candidates that a failing screen rules out at one look, by their place in
+ * the list. */
+struct dead {
+	uint64_t bits[CD_MAX_CANDIDATES / 64];
+};
+
+/* Can a rule hold that has a part of this truth in its outermost `and`. */
+static bool passes(enum cd_truth t, bool deny, enum cd_look which)
+{
+	if (deny)
+		return t != CD_F;
+	return t == CD_T || t == CD_N || (t == CD_W && which != CD_LOOK_NOW);
+}
+
+static void screen(struct cd_ctx *c, const struct cd_candidates *k, bool deny,
+		   enum cd_look which, struct dead *ret)
+{
+	const struct cd_snap_node *nodes = cd_snap_NODES(c->s);
+	struct cd_eval e = {.c = c, .deny = deny, .look = which};
+
+	memset(ret, 0, sizeof(*ret));
+	for (uint32_t i = 0; i < k->n_screens; i++) {
+		const struct cd_snap_screen *s = &k->screens[i];
+
+		if (passes(cd_eval_atom(&e, &nodes[s->node]), deny, which))
+			continue;
+		for (size_t j = 0; j < CD_ARRAY_SIZE(s->mask); j++)
+			ret->bits[j] |= s->mask[j];
+	}
+}
+
+/* at: as cd_candidates_next() left it. */
+static bool is_dead(const struct cd_candidates *k, const struct dead *dead,
+		    uint32_t at)
+{
+	return k->n_screens && dead->bits[(at - 1) / 64] >> ((at - 1) % 64) & 1;
+}
+
+/* The rule is for one group, and the person is known not to be in it. */
+static bool is_other_group(const struct cd_ctx *c,
+			   const struct cd_snap_cand *cand)
+{
+	return cand->group != CD_NIL &&
+	       !(c->groups[cand->group / 64] >> (cand->group % 64) & 1);
+}
+
 static void pass_denies(struct cd_ctx *c, const struct cd_candidates *k,
 			struct live *l, struct tally *t, struct cd_decision *d)
 {
 	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
 	bool reject = can_reject(c);
 	struct cd_snap_cand cand;
+	struct dead dead;
 	uint32_t at = 0;
 
+	screen(c, k, true, CD_LOOK_NOW, &dead);
 	while (cd_candidates_next(k, &at, &cand)) {
-		const struct cd_snap_rule *r = &rules[cand.rule];
-
-		if (reject && cand.group != CD_NIL &&
-		    !(c->groups[cand.group / 64] >> (cand.group % 64) & 1))
+		if (reject && is_other_group(c, &cand))
 			continue;
 		d->candidates++;
-		if (r->deny) {
-			take_deny(c, cand.rule, t, d);
-		} else if (counts(c, r)) {
+		if (cand.deny) {
+			if (!is_dead(k, &dead, at))
+				take_deny(c, cand.rule, t, d);
+		} else if (cand.mode == CD_SNAP_ENFORCE ||
+			   counts(c, &rules[cand.rule])) {
 			set_live(l, cand.rule, true);
 		} else {
-			enum cd_verdict v = judge_allow(c, r);
+			enum cd_verdict v = judge_allow(c, &rules[cand.rule]);
 
 			if (v != CD_DENY)
 				report(d, cand.rule, v);
@@ -265,13 +312,15 @@ static void pass_look(struct cd_ctx *c, const struct cd_candidates *k,
 	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
 	uint32_t *first = &t->allow[look_gives[which]];
 	struct cd_snap_cand cand;
+	struct dead dead;
 	uint32_t at = 0;
 	bool hope;
 
+	screen(c, k, false, which, &dead);
 	while (cd_candidates_next(k, &at, &cand)) {
 		const struct cd_snap_rule *r = &rules[cand.rule];
 
-		if (!is_live(l, cand.rule) ||
+		if (is_dead(k, &dead, at) || !is_live(l, cand.rule) ||
 		    (which != CD_LOOK_NOW && !look_matters(c, r, which)))
 			continue;
 		if (allow_holds(c, r, which, &hope)) {
@@ -298,7 +347,8 @@ static void visit(struct cd_ctx *c, const struct cd_candidates *k,
 		return;
 	for (int which = CD_LOOK_NOW; which <= CD_LOOK_APPROVED; which++) {
 		pass_look(c, k, &l, (enum cd_look)which, t, d);
-		if (t->allow[look_gives[which]] != CD_NO_RULE)
+		if (t->allow[look_gives[which]] != CD_NO_RULE ||
+		    c->subject == CD_SUBJECT_HOST)
 			return;
 	}
 }
@@ -340,36 +390,86 @@ static bool is_on_object(struct cd_ctx *c, const struct cd_snap_rule *r)
 	return false;
 }
 
-/* The allow that lacks least. One part lacking is the least there can be, so
- * the search ends at the first such rule. */
+/* At least so many parts of each candidate fail, by its place in the list. */
+static void count_failing(struct cd_ctx *c, const struct cd_candidates *k,
+			  uint8_t counts_out[CD_MAX_CANDIDATES])
+{
+	const struct cd_snap_node *nodes = cd_snap_NODES(c->s);
+	struct cd_eval e = {.c = c};
+
+	memset(counts_out, 0, CD_MAX_CANDIDATES);
+	for (uint32_t i = 0; i < k->n_screens; i++) {
+		const struct cd_snap_screen *s = &k->screens[i];
+
+		if (passes(cd_eval_atom(&e, &nodes[s->node]), false,
+			   CD_LOOK_NOW))
+			continue;
+		for (size_t j = 0; j < CD_ARRAY_SIZE(s->mask); j++)
+			for (uint64_t m = s->mask[j]; m; m &= m - 1) {
+				uint8_t *n =
+					&counts_out[j * 64 +
+						    (size_t)__builtin_ctzll(m)];
+
+				*n = (uint8_t)(*n + (*n < UINT8_MAX));
+			}
+	}
+}
+
+struct nearest {
+	uint32_t rule, n;
+};
+
+static void try_nearest(struct cd_ctx *c, uint32_t rule, struct nearest *best)
+{
+	const struct cd_snap_rule *r = &cd_snap_RULES(c->s)[rule];
+	struct cd_walk w = {
+		.e = {.c = c},
+		.rule = r,
+		.mode = CD_WALK_FAILING,
+		.limit = best->n == UINT32_MAX ? best->n - 1 : best->n,
+	};
+	uint32_t n;
+
+	if (r->deny || !counts(c, r) || !is_on_object(c, r))
+		return;
+	n = cd_walk_rule(&w);
+	if (n < best->n || (n == best->n && rule < best->rule)) {
+		best->n = n;
+		best->rule = rule;
+	}
+}
+
+/* The allow that lacks least, ties by name. Candidates are tried in the order
+ * of the least they can lack, so that few are. */
 static void explain_default(struct cd_ctx *c, const struct cd_candidates *k,
 			    struct cd_decision *d)
 {
-	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
-	uint32_t best = CD_NO_RULE, best_n = UINT32_MAX, at = 0;
+	struct nearest best = {CD_NO_RULE, UINT32_MAX};
+	uint8_t least[CD_MAX_CANDIDATES];
+	bool reject = can_reject(c);
 	int64_t recheck = c->recheck;
-	struct cd_snap_cand cand;
 
-	while (best_n > 1 && cd_candidates_next(k, &at, &cand)) {
-		const struct cd_snap_rule *r = &rules[cand.rule];
-		struct cd_walk w = {
-			.e = {.c = c},
-			.rule = r,
-			.mode = CD_WALK_FAILING,
-			.limit = best_n == UINT32_MAX ? best_n - 1 : best_n,
-		};
-		uint32_t n;
+	if (k->list)
+		count_failing(c, k, least);
+	for (uint32_t lack = 0; lack < UINT8_MAX; lack++) {
+		struct cd_snap_cand cand;
+		uint32_t at = 0;
+		bool more = false;
 
-		if (r->deny || !counts(c, r) || !is_on_object(c, r))
-			continue;
-		n = cd_walk_rule(&w);
-		if (n < best_n) {
-			best_n = n;
-			best = cand.rule;
+		while (cd_candidates_next(k, &at, &cand)) {
+			uint32_t n = k->list ? least[at - 1] : 0;
+
+			if (reject && is_other_group(c, &cand))
+				n++;
+			more |= n > lack;
+			if (n == lack && !cand.deny)
+				try_nearest(c, cand.rule, &best);
 		}
+		if (!more || best.n <= lack)
+			break;
 	}
-	if (best != CD_NO_RULE)
-		explain(c, best, CD_WALK_FAILING, CD_F, d, NULL);
+	if (best.rule != CD_NO_RULE)
+		explain(c, best.rule, CD_WALK_FAILING, CD_F, d, NULL);
 	c->recheck = recheck;
 }
 

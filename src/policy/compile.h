@@ -75,6 +75,7 @@ int cd_compile_feeds(
 	struct cd_compile *c); /* compile_feed.c: feeds and domains */
 int cd_compile_groups(struct cd_compile *c); /* compile_group.c */
 int cd_compile_hosts(struct cd_compile *c); /* compile_cond.c */
+int cd_compile_screens(struct cd_compile *c); /* after the index */
 int cd_compile_apps(struct cd_compile *c); /* compile_app.c */
 int cd_compile_rules(struct cd_compile *c); /* compile_rule.c */
 int cd_compile_index(struct cd_compile *c); /* compile_index.c */

@@ -174,7 +174,11 @@ static int put_list(struct index *x, struct cd_words *list, uint32_t *ret_first,
 	*ret_n = cd_words_n(list);
 	for (uint32_t i = 0; i < *ret_n; i++) {
 		uint32_t rule = cd_words_get(list)[i];
-		struct cd_snap_cand cand = {rule, rule_at(x, rule)->group};
+		const struct cd_snap_rule *r = rule_at(x, rule);
+		struct cd_snap_cand cand = {.rule = rule,
+					    .group = r->group,
+					    .deny = r->deny,
+					    .mode = r->mode};
 
 		cd_writer_add(&x->c->w, CD_SEC_CANDS, &cand);
 	}

@@ -303,7 +303,12 @@ static bool check_ITEMS(struct check *c, const struct cd_snap_item *e)
 
 static bool check_CANDS(struct check *c, const struct cd_snap_cand *e)
 {
-	return in(c, CD_SEC_RULES, e->rule) &&
+	const struct cd_snap_rule *r;
+
+	if (!in(c, CD_SEC_RULES, e->rule))
+		return false;
+	r = &cd_snap_RULES(c->s)[e->rule];
+	return e->deny == r->deny && e->mode == r->mode &&
 	       in_or_nil(c, CD_SEC_GROUPS, e->group);
 }
 
@@ -348,7 +353,14 @@ static bool check_APPS(struct check *c, const struct cd_snap_app *e)
 	       slice(c, CD_SEC_UPSTREAMS, e->upstream_first, e->upstream_n) &&
 	       slice(c, CD_SEC_SETTINGS, e->setting_first, e->setting_n) &&
 	       slice(c, CD_SEC_CANDS, e->cand_first, e->cand_n) &&
-	       e->kind <= CD_APP_RDP;
+	       slice(c, CD_SEC_SCREENS, e->screen_first, e->screen_n) &&
+	       e->cand_n <= CD_MAX_CANDIDATES && e->kind <= CD_APP_RDP;
+}
+
+static bool check_SCREENS(struct check *c, const struct cd_snap_screen *e)
+{
+	return in(c, CD_SEC_NODES, e->node) &&
+	       cd_snap_NODES(c->s)[e->node].op > CD_NODE_NOT;
 }
 
 static bool is_family(uint8_t family)

@@ -230,6 +230,10 @@ struct cd_snap_item {
 struct cd_snap_cand {
 	uint32_t rule;
 	uint32_t group; /* GROUPS or CD_NIL */
+	/* As in the rule, so that most rules need not be touched. */
+	uint8_t deny;
+	uint8_t mode;
+	uint16_t zero;
 };
 
 enum cd_snap_mode { CD_SNAP_ENFORCE, CD_SNAP_REPORT, CD_SNAP_CANARY };
@@ -287,6 +291,7 @@ struct cd_snap_app {
 	uint32_t upstream_first, upstream_n; /* UPSTREAMS */
 	uint32_t setting_first, setting_n; /* SETTINGS */
 	uint32_t cand_first, cand_n; /* CANDS: rules that can decide about it */
+	uint32_t screen_first, screen_n; /* SCREENS over these */
 	uint16_t port;
 	uint8_t kind; /* enum cd_app_kind */
 	uint8_t zero;
@@ -307,6 +312,17 @@ struct cd_snap_target {
 	uint16_t port;
 	uint8_t family;
 	uint8_t zero;
+};
+
+/* Lists shorter than this have no screens. */
+#define CD_SNAP_SCREENED 2
+
+/* An atom in the outermost `and` of these candidates of an app, by their
+ * place in the app's list: without it none of them holds. */
+struct cd_snap_screen {
+	uint64_t mask[CD_MAX_CANDIDATES / 64];
+	uint32_t node; /* NODES, one that is its own `same` */
+	uint32_t zero;
 };
 
 struct cd_snap_setting {
@@ -344,7 +360,8 @@ struct cd_snap_setting {
 	X(APPS, struct cd_snap_app)           \
 	X(UPSTREAMS, struct cd_snap_upstream) \
 	X(TARGETS, struct cd_snap_target)     \
-	X(SETTINGS, struct cd_snap_setting)
+	X(SETTINGS, struct cd_snap_setting)   \
+	X(SCREENS, struct cd_snap_screen)
 
 enum cd_snap_section {
 #define X(id, type) CD_SEC_##id,
@@ -380,7 +397,7 @@ struct cd_snapshot {
 _Static_assert(sizeof(struct cd_snap_str) == 40, "layout");
 _Static_assert(sizeof(struct cd_snap_node) == 32, "layout");
 _Static_assert(sizeof(struct cd_snap_rule) == 112, "layout");
-_Static_assert(sizeof(struct cd_snap_app) == 40, "layout");
+_Static_assert(sizeof(struct cd_snap_app) == 48, "layout");
 _Static_assert(sizeof(struct cd_snapshot) % 8 == 0, "layout");
 
 /* cd_snap_STRS(s) is the array, cd_snap_STRS_n(s) its length. */
