@@ -115,6 +115,8 @@ int up_output_store(struct up *up, const char *option, const char *path,
 		    enum up_user owner, mode_t mode);
 /* Opens state/log/NAME.log for a child's output; -1: nothing can be opened. */
 int up_log_open(struct up *up, const char *name);
+/* The last of it, on standard error. */
+void up_log_show(struct up *up, const char *name);
 void up_logs_trim(struct up *up);
 
 /* up_api.c: what is asked of cordond. */

@@ -32,16 +32,19 @@
 #define IP_TIMEOUT_MS 10000
 #define WORDS_MAX 24
 
-/* Runs "ip" with the words of a formatted line. */
-static int ip(const char *fmt, ...) cd_printf(1, 2);
-static int ip(const char *fmt, ...)
+/*
+ * Runs "ip" with the words of a formatted line, in a namespace by its name or
+ * in ours. Not by "ip -n": that remounts /sys, which a chroot does not allow.
+ * log: where it may say why it fails, or -1.
+ */
+static int ip(int log, const char *ns, const char *fmt, ...) cd_printf(3, 4);
+static int ip(int log, const char *ns, const char *fmt, ...)
 {
 	const char *argv[WORDS_MAX] = {IP};
-	struct cd_spawn s = {.argv = argv, .as_root = true, .output = -1};
-	char line[512], *save = NULL;
+	struct cd_spawn s = {.argv = argv, .as_root = true, .output = log};
+	char line[512], path[PATH_MAX], *save = NULL;
 	size_t n = 1;
 	va_list ap;
-	int err;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
@@ -49,18 +52,19 @@ static int ip(const char *fmt, ...)
 	for (char *w = strtok_r(line, " ", &save); w && n < WORDS_MAX - 1;
 	     w = strtok_r(NULL, " ", &save))
 		argv[n++] = w;
-	err = cd_process_run(&s, IP_TIMEOUT_MS);
-	return err;
+	if (ns)
+		s.netns = up_path(path, "/run/netns", "%s", ns);
+	return cd_process_run(&s, IP_TIMEOUT_MS);
 }
 
 void up_net_remove(const char *name)
 {
 	/* Only names of ours, whatever a record says. */
 	if (!strncmp(name, "cdn-", 4) && !strchr(name, '/'))
-		ip("netns delete %s", name);
+		ip(-1, NULL, "netns delete %s", name);
 }
 
-static int add_namespace(struct up *up, const char *name)
+static int add_namespace(struct up *up, int log, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -70,30 +74,38 @@ static int add_namespace(struct up *up, const char *name)
 			       "by this demo; ip netns delete %s",
 			       name, name);
 	up_record(up, "netns %s\n", name);
-	if (ip("netns add %s", name) || ip("-n %s link set lo up", name))
+	if (ip(log, NULL, "netns add %s", name) ||
+	    ip(log, name, "link set lo up"))
 		return up_fail("cannot make the network namespace %s", name);
+	return 0;
+}
+
+/* A link from the gateway's namespace to the i-th other one. */
+static int add_link(int log, const char *gw, const char *ns, size_t i)
+{
+	if (ip(log, NULL,
+	       "link add to-%zu netns %s type veth peer name eth0 netns %s", i,
+	       gw, ns) ||
+	    ip(log, gw, "addr add 10.77.%zu.1/30 dev to-%zu", i - 1, i) ||
+	    ip(log, gw, "link set to-%zu up", i) ||
+	    ip(log, ns, "addr add 10.77.%zu.2/30 dev eth0", i - 1) ||
+	    ip(log, ns, "link set eth0 up"))
+		return up_fail("cannot link %s and %s", gw, ns);
 	return 0;
 }
 
 /* names[0] is the gateway's; each further one gets a link to it. */
 int up_net_make(struct up *up, const char *names[UP_NS_MAX], size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (add_namespace(up, names[i]))
-			return -1;
-	}
-	for (size_t i = 1; i < n; i++) {
-		const char *gw = names[0], *ns = names[i];
+	int log = up_log_open(up, "ip"), err = 0;
 
-		if (ip("link add to-%zu netns %s type veth peer name eth0 "
-		       "netns %s",
-		       i, gw, ns) ||
-		    ip("-n %s addr add 10.77.%zu.1/30 dev to-%zu", gw, i - 1,
-		       i) ||
-		    ip("-n %s link set to-%zu up", gw, i) ||
-		    ip("-n %s addr add 10.77.%zu.2/30 dev eth0", ns, i - 1) ||
-		    ip("-n %s link set eth0 up", ns))
-			return up_fail("cannot link %s and %s", gw, ns);
-	}
-	return 0;
+	for (size_t i = 0; !err && i < n; i++)
+		err = add_namespace(up, log, names[i]);
+	for (size_t i = 1; !err && i < n; i++)
+		err = add_link(log, names[0], names[i], i);
+	if (err)
+		up_log_show(up, "ip");
+	if (log >= 0)
+		close(log);
+	return err;
 }

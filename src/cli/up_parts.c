@@ -67,7 +67,7 @@ void up_logs_trim(struct up *up)
 		trim(up, names[i]);
 }
 
-static void show_log(struct up *up, const char *name)
+void up_log_show(struct up *up, const char *name)
 {
 	char path[PATH_MAX], text[TAIL + 1];
 	ssize_t n;
@@ -100,7 +100,7 @@ int up_service_start(struct up *up, struct cd_service *service)
 	err = fd < 0 ? -errno : cd_supervisor_start(up->supervisor, service);
 	if (err == -ECANCELED || !err)
 		return err ? -1 : 0;
-	show_log(up, service->name);
+	up_log_show(up, service->name);
 	if (err == -ETIMEDOUT)
 		return up_fail("%s did not get ready in %u s", service->name,
 			       service->ready_ms / 1000);
