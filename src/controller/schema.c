@@ -131,9 +131,14 @@ static const char step_2[] =
 	" PRIMARY KEY(person, grp)) WITHOUT ROWID;"
 	"CREATE INDEX oidc_group_grp ON oidc_group(grp);";
 
+/* Idle sessions are looked for every second: without it, among all. */
+static const char step_3[] = "CREATE INDEX session_idle ON session(seen + idle)"
+			     " WHERE idle > 0;";
+
 const struct cd_migration cd_schema_steps[] = {
 	{1, "first tables", step_1},
 	{2, "groups of the identity provider", step_2},
+	{3, "sessions by the end of their idle time", step_3},
 };
 
 const size_t cd_schema_steps_count = CD_ARRAY_SIZE(cd_schema_steps);

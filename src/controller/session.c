@@ -296,7 +296,8 @@ int cd_sessions_expire(struct cd_ctl *ctl)
 
 	r = cd_query_start(&q, ctl->store,
 			   "SELECT id FROM session WHERE expires <= ?1"
-			   " OR (idle > 0 AND seen + idle <= ?1) LIMIT 500",
+			   " UNION SELECT id FROM session WHERE idle > 0"
+			   " AND seen + idle <= ?1 LIMIT 500",
 			   "i", cd_now());
 	while (!r && n < EXPIRE_BATCH && (r = cd_query_step(&q)) > 0) {
 		ids[n++] = cd_query_int(&q, 0);
