@@ -25,6 +25,24 @@ static void encode(struct cd_buf *out, const uint8_t *p, size_t len,
 	cd_wipe(&acc, sizeof(acc));
 }
 
+void cd_base64url_text(const void *p, size_t len, char *ret_text)
+{
+	const uint8_t *in = p;
+	uint32_t acc = 0;
+	unsigned int have = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		acc = acc << 8 | in[i];
+		for (have += 8; have >= 6; have -= 6)
+			*ret_text++ = url_alphabet[acc >> (have - 6) & 63];
+		acc &= (1u << have) - 1;
+	}
+	if (have > 0)
+		*ret_text++ = url_alphabet[acc << (6 - have) & 63];
+	*ret_text = 0;
+	cd_wipe(&acc, sizeof(acc));
+}
+
 static int digit(char c, const char *alphabet)
 {
 	const char *at = c ? strchr(alphabet, c) : NULL;

@@ -11,6 +11,8 @@
 #include "base/buf.h"
 
 void cd_base64url_put(struct cd_buf *out, const void *p, size_t len);
+/* The same into memory of (8 * len + 5) / 6 characters and a NUL. */
+void cd_base64url_text(const void *p, size_t len, char *ret_text);
 /* Appends the decoded bytes to out; -EINVAL when the text is not canonical,
  * then out holds a part. */
 int cd_base64url_decode(struct cd_str text, struct cd_buf *out);

@@ -111,12 +111,7 @@ int cd_ed25519_verify(const struct cd_public_key *key, struct cd_str message,
 void cd_key_id(const struct cd_public_key *key, char ret_id[CD_KEY_ID + 1])
 {
 	uint8_t hash[CD_SHA256_SIZE];
-	struct cd_buf b;
 
 	cd_sha256(key->bytes, sizeof(key->bytes), hash);
-	cd_buf_init(&b, CD_KEY_ID);
-	cd_base64url_put(&b, hash, 16);
-	cd_assert(!b.err && b.len == CD_KEY_ID);
-	memcpy(ret_id, b.data, CD_KEY_ID + 1);
-	cd_buf_done(&b);
+	cd_base64url_text(hash, 16, ret_id);
 }

@@ -3,6 +3,8 @@
  * The identity assertion. Claims are in one fixed order, so that equal
  * assertions differ in jti and signature only.
  */
+#include <stdio.h>
+
 #include "token/base64.h"
 #include "token/jwt_impl.h"
 #include "token/random.h"
@@ -13,27 +15,27 @@
 static void put_header(const struct cd_sign_key *key, struct cd_buf *out)
 {
 	struct cd_public_key public;
-	char id[CD_KEY_ID + 1];
-	struct cd_buf b cd_auto(cd_buf_done);
+	char id[CD_KEY_ID + 1], text[128];
+	int n;
 
 	cd_sign_key_public(key, &public);
 	cd_key_id(&public, id);
-	cd_buf_init(&b, 256);
-	cd_buf_printf(&b, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"%s\"}",
-		      id, CD_ASSERTION_TYPE);
-	cd_base64url_put(out, b.data, b.len);
+	n = snprintf(text, sizeof(text),
+		     "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"%s\"}", id,
+		     CD_ASSERTION_TYPE);
+	cd_assert(n > 0 && (size_t)n < sizeof(text));
+	cd_base64url_put(out, text, (size_t)n);
 }
 
 static void put_jti(struct cd_json_writer *w)
 {
 	uint8_t bytes[JTI];
-	struct cd_buf b cd_auto(cd_buf_done);
+	char text[(8 * JTI + 5) / 6 + 1];
 
 	cd_random(bytes, sizeof(bytes));
-	cd_buf_init(&b, 32);
-	cd_base64url_put(&b, bytes, sizeof(bytes));
+	cd_base64url_text(bytes, sizeof(bytes), text);
 	cd_json_key(w, "jti");
-	cd_json_put_str(w, cd_buf_get(&b));
+	cd_json_puts(w, text);
 }
 
 static void put_text(struct cd_json_writer *w, const char *key,

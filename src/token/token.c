@@ -34,17 +34,14 @@ int cd_token_new(struct cd_secret **ret_text, uint8_t ret_key[CD_TOKEN_KEY])
 {
 	struct cd_secret *text cd_auto(cd_secret_free) = NULL;
 	uint8_t bytes[TOKEN_BYTES];
-	struct cd_buf b;
-	int r;
+	int r = cd_secret_new(CD_TOKEN_TEXT, &text);
 
-	cd_random(bytes, sizeof(bytes));
-	cd_buf_init(&b, CD_TOKEN_TEXT);
-	cd_base64url_put(&b, bytes, sizeof(bytes));
-	cd_wipe(bytes, sizeof(bytes));
-	r = b.err ? b.err : cd_secret_from(cd_buf_get(&b), &text);
-	cd_buf_wipe(&b);
 	if (r < 0)
 		return r;
+	cd_random(bytes, sizeof(bytes));
+	/* a secret has room for the NUL behind it */
+	cd_base64url_text(bytes, sizeof(bytes), (char *)cd_secret_bytes(text));
+	cd_wipe(bytes, sizeof(bytes));
 	r = cd_token_key(cd_secret_reveal(text), ret_key);
 	cd_assert(r == 0);
 	*ret_text = CD_TAKE(text);

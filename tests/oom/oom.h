@@ -195,8 +195,8 @@ static inline unsigned oom_next(const char *file, int line)
 	return oom.run;
 }
 
-#define OOM_EACH(n_)                             \
-	for (unsigned n_ = oom_arm(0); oom.more; \
+#define OOM_EACH(n_)                                                     \
+	for (unsigned n_ __attribute__((unused)) = oom_arm(0); oom.more; \
 	     n_ = oom_next(__FILE__, __LINE__))
 
 #endif
