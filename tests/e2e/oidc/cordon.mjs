@@ -9,6 +9,12 @@ import path from 'node:path';
 
 const program = path.join(process.env.CORDON_BUILD, 'cordond');
 
+// However this program ends, none of what it started lives on.
+const started = new Set();
+process.on('exit', () => { for (const c of started) c.kill('SIGKILL'); });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => process.exit(1));
+
 // Waits for a state, never for a time.
 export async function until(what, test, seconds = 15) {
   const end = Date.now() + seconds * 1000;
@@ -43,7 +49,11 @@ export class Cordon {
     const child = spawn(program, args, { stdio: ['ignore', out, out] });
     fs.closeSync(out);
     const entry = { child, code: undefined };
-    child.on('exit', (code, signal) => { entry.code = code ?? signal; });
+    started.add(child);
+    child.on('exit', (code, signal) => {
+      started.delete(child);
+      entry.code = code ?? signal;
+    });
     this.children.push(entry);
     return entry;
   }

@@ -17,10 +17,14 @@ import { Real } from './provider.mjs';
 const AUTH = 'https://localhost:8443';
 const START = `${AUTH}/.cordon/oidc/start`;
 const CALLBACK = `${AUTH}/.cordon/oidc/callback`;
-const root = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-oidc.'));
-const cleanup = [];
 let nr = 0;
 let failed = 0;
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-oidc.'));
+const cleanup = [];
+process.on('exit', () => {
+  if (failed && process.env.OIDC_KEEP) console.error(`# kept: ${root}`);
+  else fs.rmSync(root, { recursive: true, force: true });
+});
 
 async function test(name, run) {
   try {
@@ -643,8 +647,6 @@ try {
 } finally {
   for (const undo of cleanup.reverse())
     await Promise.resolve(undo()).catch(() => {});
-  if (failed && process.env.OIDC_KEEP) console.error(`# kept: ${root}`);
-  else fs.rmSync(root, { recursive: true, force: true });
 }
 console.log(`1..${nr}`);
 process.exit(failed ? 1 : 0);
