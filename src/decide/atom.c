@@ -118,7 +118,7 @@ static void recheck_growth(const struct cd_eval *e,
 /* A fresh value that will be stale. */
 static void recheck_age(const struct cd_eval *e, unsigned int attr)
 {
-	const struct cd_attr_row *row = cd_attr_get((enum cd_attr)attr);
+	const struct cd_attr_row *row = &cd_attr_rows[attr];
 	const struct cd_value *v = &e->c->r->v[attr];
 
 	if (row->max_age && e->c->there[attr] == CD_IS_KNOWN)
@@ -236,21 +236,21 @@ static bool element_holds(const struct cd_eval *e, const struct cd_snap_node *n,
 {
 	if (n->op == CD_NODE_LIKE)
 		return like_any(e->c->s, n, name->s);
-	return words_have(e->c->s, n,
-			  cd_snap_find(e->c->s, name->s,
-				       name->hash ? name->hash :
-						    cd_str_hash(name->s)));
+	return words_have(e->c->s, n, cd_ctx_str(e->c, name));
 }
 
 static enum cd_truth eval_str(const struct cd_eval *e,
 			      const struct cd_snap_node *n)
 {
 	const struct cd_value *v = &e->c->r->v[n->attr];
-	enum cd_type type = cd_attr_get((enum cd_attr)n->attr)->type;
+	enum cd_type type = cd_attr_rows[n->attr].type;
 	uint8_t there = e->c->there[n->attr];
 
 	if (there != CD_IS_KNOWN)
 		return cd_there_truth(there, e->deny, e->look);
+	/* Paths are long and few rules compare them whole: looked up here. */
+	if (type == CD_T_PATH && n->op == CD_NODE_STRS)
+		return truth(element_holds(e, n, &v->u.s));
 	if (type == CD_T_SET || type == CD_T_APPROVERS) {
 		for (uint32_t i = 0; i < v->n; i++)
 			if (element_holds(e, n, &v->u.set[i]))

@@ -61,11 +61,9 @@ enum cd_truth cd_there_truth(uint8_t there, bool deny, enum cd_look look)
 	}
 }
 
-static uint8_t find_there(const struct cd_ctx *c, enum cd_attr a)
+static uint8_t find_there(const struct cd_ctx *c, const struct cd_attr_row *row,
+			  const struct cd_value *v)
 {
-	const struct cd_attr_row *row = cd_attr_get(a);
-	const struct cd_value *v = &c->r->v[a];
-
 	if ((c->kind && !(row->kinds & c->kind)) ||
 	    (c->subject && !(row->subjects & c->subject)) ||
 	    v->state == CD_ABSENT)
@@ -84,28 +82,39 @@ static uint8_t find_there(const struct cd_ctx *c, enum cd_attr a)
 	return CD_IS_KNOWN;
 }
 
-static bool is_string(enum cd_type type)
-{
-	return type == CD_T_STRING || type == CD_T_COUNTRY ||
-	       type == CD_T_NAME || type == CD_T_METHOD || type == CD_T_APP ||
-	       type == CD_T_PATH;
-}
+/* Types that are compared as whole strings, so by their number. */
+#define STRINGS                                                     \
+	(1u << CD_T_STRING | 1u << CD_T_COUNTRY | 1u << CD_T_NAME | \
+	 1u << CD_T_METHOD | 1u << CD_T_APP)
 
-static uint32_t find_str(const struct cd_ctx *c, const struct cd_name *name)
+uint32_t cd_ctx_str(const struct cd_ctx *c, const struct cd_name *name)
 {
-	uint64_t hash = name->hash ? name->hash : cd_str_hash(name->s);
-
-	return cd_snap_find(c->s, name->s, hash);
+	/* No string that a rule compares is longer: not worth its hash. */
+	if (name->s.len > CD_MAX_STRING)
+		return CD_NIL;
+	return cd_snap_find(c->s, name->s,
+			    name->hash ? name->hash : cd_str_hash(name->s));
 }
 
 static void find_values(struct cd_ctx *c)
 {
 	for (unsigned int i = 0; i < CD_ATTR_COUNT; i++) {
-		c->there[i] = find_there(c, (enum cd_attr)i);
+		const struct cd_value *v = &c->r->v[i];
+
 		c->str[i] = CD_NIL;
+		/* Most of a request's values are not given. */
+		if (v->state == CD_UNKNOWN && c->kind && c->subject &&
+		    c->subject != CD_SUBJECT_ANONYMOUS) {
+			bool has = cd_attr_rows[i].kinds & c->kind &&
+				   cd_attr_rows[i].subjects & c->subject;
+
+			c->there[i] = has ? CD_IS_UNKNOWN : CD_IS_ABSENT;
+			continue;
+		}
+		c->there[i] = find_there(c, &cd_attr_rows[i], v);
 		if (c->there[i] == CD_IS_KNOWN &&
-		    is_string(cd_attr_get((enum cd_attr)i)->type))
-			c->str[i] = find_str(c, &c->r->v[i].u.s);
+		    STRINGS >> cd_attr_rows[i].type & 1)
+			c->str[i] = cd_ctx_str(c, &v->u.s);
 	}
 }
 
@@ -129,7 +138,7 @@ static void find_groups(struct cd_ctx *c)
 	if (c->there[CD_ATTR_USER_GROUPS] != CD_IS_KNOWN)
 		return;
 	for (uint32_t i = 0; i < v->n; i++) {
-		str = find_str(c, &v->u.set[i]);
+		str = cd_ctx_str(c, &v->u.set[i]);
 		if (str != CD_NIL)
 			add_groups(c, strs[str].group_first, strs[str].group_n);
 	}

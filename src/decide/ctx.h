@@ -99,6 +99,9 @@ struct cd_ctx {
 void cd_ctx_init(struct cd_ctx *c, const struct cd_snapshot *s,
 		 const struct cd_request *r);
 
+/* The string of the policy that equals a name of the request, or CD_NIL. */
+uint32_t cd_ctx_str(const struct cd_ctx *c, const struct cd_name *name);
+
 /* ---- truth ------------------------------------------------------------- */
 extern const uint8_t cd_truth_and[2][CD_TRUTHS][CD_TRUTHS]; /* [deny] */
 extern const uint8_t cd_truth_or[2][CD_TRUTHS][CD_TRUTHS];

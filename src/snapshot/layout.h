@@ -376,6 +376,9 @@ struct cd_snap_table {
 	uint32_t size; /* bytes of one */
 };
 
+/* Rows of the registry, for loops that cannot afford a call for each. */
+extern const struct cd_attr_row cd_attr_rows[CD_ATTR_COUNT];
+
 /* struct cd_snapshot is the image's first bytes. */
 struct cd_snapshot {
 	char magic[8];

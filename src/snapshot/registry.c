@@ -7,9 +7,9 @@
  */
 #include <cordon/decide.h>
 
-#include "base/str.h"
+#include "snapshot/layout.h"
 
-static const struct cd_attr_row rows[CD_ATTR_COUNT] = {
+const struct cd_attr_row cd_attr_rows[CD_ATTR_COUNT] = {
 #define X(id, name_, type_, kinds_, subjects_, cure_, max_age_, source_, doc_) \
 	[CD_ATTR_##id] = {                                                     \
 		.name = name_,                                                 \
@@ -52,13 +52,13 @@ static const struct {
 const struct cd_attr_row *cd_attr_get(enum cd_attr attr)
 {
 	cd_assert((unsigned int)attr < CD_ATTR_COUNT);
-	return &rows[attr];
+	return &cd_attr_rows[attr];
 }
 
 enum cd_attr cd_attr_find(struct cd_str name)
 {
 	for (unsigned int i = 0; i < CD_ATTR_COUNT; i++)
-		if (cd_str_equal(name, cd_str_from(rows[i].name)))
+		if (cd_str_equal(name, cd_str_from(cd_attr_rows[i].name)))
 			return (enum cd_attr)i;
 	return CD_ATTR_NONE;
 }
@@ -70,8 +70,8 @@ enum cd_attr cd_attr_nearest(struct cd_str name)
 	enum cd_attr nearest = CD_ATTR_NONE;
 
 	for (unsigned int i = 0; i < CD_ATTR_COUNT; i++) {
-		unsigned int d =
-			cd_str_distance(name, cd_str_from(rows[i].name), best);
+		unsigned int d = cd_str_distance(
+			name, cd_str_from(cd_attr_rows[i].name), best);
 
 		if (d < best) {
 			best = d;
