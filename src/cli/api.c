@@ -144,7 +144,7 @@ void cd_cli_details(const json_t *details)
 }
 
 /* cordond says no: its words, then each place of a policy. */
-static int refused(struct cd_cli *cli, unsigned int status,
+static int refused(struct cd_cli *cli, unsigned int status, const char *path,
 		   const json_t *answer)
 {
 	const json_t *error = json_object_get(answer, "error");
@@ -156,7 +156,9 @@ static int refused(struct cd_cli *cli, unsigned int status,
 	if (cli->json && answer)
 		cd_cli_print_json(answer);
 	cd_cli_details(json_object_get(error, "details"));
-	if (safe.len)
+	if (safe.len && status == 404)
+		cd_cli_fail(cli, "%s: %s", safe.data, path + strlen("/v1/"));
+	else if (safe.len)
 		cd_cli_fail(cli, "%s", safe.data);
 	else
 		cd_cli_fail(cli, "cordond answered %u", status);
@@ -183,7 +185,7 @@ static int exchange(struct cd_cli *cli, struct cd_httpc_request *q,
 		json_t *json = json_loadb(a->body.data ? a->body.data : "",
 					  a->body.len, 0, NULL);
 
-		r = refused(cli, a->status, json);
+		r = refused(cli, a->status, path, json);
 		json_decref(json);
 	}
 	return r;

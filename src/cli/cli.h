@@ -149,6 +149,20 @@ void cd_cli_cell_json(struct cd_cli_table *t, const json_t *value);
 /* Prints, or `none` when there are no rows. */
 void cd_cli_table_print(const struct cd_cli_table *t, const char *none);
 
+/* A list from the API as a table: one column a key; "seen" and other instants
+ * are shown as how long ago. keys and titles end with NULL. With --json the
+ * answer as it is. Takes nothing. */
+int cd_cli_print_list(const struct cd_cli *cli, const json_t *answer,
+		      const char *const *titles, const char *const *keys,
+		      const char *none);
+/* One object, key by key; with --json as it is. */
+int cd_cli_print_object(const struct cd_cli *cli, const json_t *object);
+/* "a,b" as a JSON list; "" is an empty one. */
+json_t *cd_cli_names(const char *text);
+/* After an act: "done" for people, the answer (may be NULL) for programs. */
+int cd_cli_done(const struct cd_cli *cli, const json_t *answer, const char *fmt,
+		...) cd_printf(3, 4);
+
 /* "3m ago" or "in 2h" of an RFC 3339 text; "" when it is none. */
 void cd_cli_ago(const char *rfc3339, char *out, size_t size);
 /* A value of an object as text, "" when it has none; arrays joined by ", ". */

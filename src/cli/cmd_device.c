@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inventory of devices. Attributes are named as in a policy, with or
+ * without "device.".
+ */
+#include "cli/cli.h"
+
+/* ATTR=VALUE words into an object; "ATTR=" is null. False: told. */
+static bool attributes(const struct cd_cli *cli, int n, char **words,
+		       json_t *into)
+{
+	for (int i = 0; i < n; i++) {
+		struct cd_str value,
+			key = cd_str_split(cd_str_from(words[i]), '=', &value);
+		const char *name = words[i];
+
+		if (!value.ptr || key.len == 0) {
+			cd_cli_usage(cli, "'%s' is not ATTR=VALUE", words[i]);
+			return false;
+		}
+		words[i][key.len] = 0;
+		if (!strncmp(name, "device.", 7))
+			name += 7;
+		json_object_set_new(into, name,
+				    value.len ? json_string(value.ptr) :
+						json_null());
+	}
+	return true;
+}
+
+int cd_cmd_device_list(struct cd_cli *cli, int argc, char **argv)
+{
+	static const char *const titles[] = {"NAME", "OWNER", "ENROLLED",
+					     "CREATED", NULL};
+	static const char *const keys[] = {"name", "owner", "enrolled",
+					   "created", NULL};
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "GET", "/v1/devices", NULL, &answer);
+	return r ? r :
+		   cd_cli_print_list(cli, answer, titles, keys,
+				     "none yet: cordon device add NAME");
+}
+
+int cd_cmd_device_show(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "GET", cd_cli_path("/v1/devices/%s", argv[1]).text,
+			NULL, &answer);
+	return r ? r : cd_cli_print_object(cli, answer);
+}
+
+int cd_cmd_device_add(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	const char *owner = NULL;
+	const struct cd_cli_option options[] = {{"owner", "PERSON", &owner,
+						 NULL, "whose it is"},
+						{NULL, NULL, NULL, NULL, NULL}};
+	json_t *attrs;
+	int r = cd_cli_parse(cli, argc, argv, options, 1, 64, &argc);
+
+	if (r >= 0)
+		return r;
+	attrs = json_object();
+	if (!attributes(cli, argc - 1, argv + 2, attrs)) {
+		json_decref(attrs);
+		return CD_EXIT_USAGE;
+	}
+	r = cd_cli_call(cli, "POST", "/v1/devices",
+			json_pack("{s:s, s:s*, s:o}", "name", argv[1], "owner",
+				  owner, "attributes", attrs),
+			&answer);
+	return r ? r :
+		   cd_cli_done(cli, answer,
+			       "%s: added. Bind a browser to it: cordon device "
+			       "enrol %s",
+			       argv[1], argv[1]);
+}
+
+int cd_cmd_device_set(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	json_t *attrs;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 2, 64, &argc);
+
+	if (r >= 0)
+		return r;
+	attrs = json_object();
+	if (!attributes(cli, argc - 1, argv + 2, attrs)) {
+		json_decref(attrs);
+		return CD_EXIT_USAGE;
+	}
+	r = cd_cli_call(cli, "PATCH",
+			cd_cli_path("/v1/devices/%s/attributes", argv[1]).text,
+			attrs, &answer);
+	return r ? r :
+		   cd_cli_done(cli, answer,
+			       "%s: set; its live sessions are decided again",
+			       argv[1]);
+}
+
+int cd_cmd_device_enrol(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "POST",
+			cd_cli_path("/v1/devices/%s/link", argv[1]).text,
+			json_object(), &answer);
+	if (r)
+		return r;
+	if (!cli->json)
+		fprintf(stderr, "Open this once in the browser of %s:\n",
+			argv[1]);
+	return cd_cli_done(cli, answer, "%s", cd_cli_text(answer, "url"));
+}
+
+int cd_cmd_device_delete(struct cd_cli *cli, int argc, char **argv)
+{
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "DELETE",
+			cd_cli_path("/v1/devices/%s", argv[1]).text, NULL,
+			NULL);
+	return r ? r : cd_cli_done(cli, NULL, "%s: deleted", argv[1]);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * People and groups.
+ */
+#include "cli/cli.h"
+
+static void print_link(const struct cd_cli *cli, const json_t *link)
+{
+	char left[32];
+
+	if (!link || cli->json)
+		return;
+	cd_cli_ago(cd_cli_text(link, "expires"), left, sizeof(left));
+	printf("%s\n", cd_cli_text(link, "url"));
+	fprintf(stderr,
+		"Give this link to them, and to nobody else: it works "
+		"once and ends %s.\n",
+		left);
+}
+
+/* One call with the name in its path; the answer is an object or nothing. */
+static int act(struct cd_cli *cli, int argc, char **argv, const char *method,
+	       const char *before, const char *after, const char *done)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+	char path[2200];
+
+	if (r >= 0)
+		return r;
+	snprintf(path, sizeof(path), "%s%s%s", before,
+		 cd_cli_path("%s", argv[1]).text, after);
+	r = cd_cli_call(cli, method, path, NULL, &answer);
+	return r ? r : cd_cli_done(cli, answer, "%s: %s", argv[1], done);
+}
+
+int cd_cmd_user_list(struct cd_cli *cli, int argc, char **argv)
+{
+	static const char *const titles[] = {"NAME",	 "DISPLAY",  "GROUPS",
+					     "DISABLED", "RISK",     "PASSWORD",
+					     "2ND",	 "SESSIONS", NULL};
+	static const char *const keys[] = {
+		"name",		"display",  "groups",	"disabled", "risk",
+		"has_password", "has_totp", "sessions", NULL};
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	const char *group = NULL;
+	const struct cd_cli_option options[] = {{"group", "NAME", &group, NULL,
+						 "only its members"},
+						{NULL, NULL, NULL, NULL, NULL}};
+	int r = cd_cli_parse(cli, argc, argv, options, 0, 0, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "GET",
+			group ? cd_cli_path("/v1/users?group=%s", group).text :
+				"/v1/users",
+			NULL, &answer);
+	return r ? r :
+		   cd_cli_print_list(cli, answer, titles, keys,
+				     "nobody yet: cordon user add NAME");
+}
+
+int cd_cmd_user_show(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "GET", cd_cli_path("/v1/users/%s", argv[1]).text,
+			NULL, &answer);
+	return r ? r : cd_cli_print_object(cli, answer);
+}
+
+int cd_cmd_user_add(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	const char *display = NULL, *email = NULL, *groups = NULL;
+	const struct cd_cli_option options[] = {
+		{"display", "TEXT", &display, NULL, "name for people"},
+		{"email", "ADDRESS", &email, NULL, "address"},
+		{"groups", "A,B", &groups, NULL, "groups; made when new"},
+		{NULL, NULL, NULL, NULL, NULL}};
+	int r = cd_cli_parse(cli, argc, argv, options, 1, 1, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "POST", "/v1/users",
+			json_pack("{s:s, s:s*, s:s*, s:o, s:b}", "name",
+				  argv[1], "display", display, "email", email,
+				  "groups", cd_cli_names(groups), "link", 1),
+			&answer);
+	if (r)
+		return r;
+	r = cd_cli_done(cli, answer, "%s: added", argv[1]);
+	print_link(cli, json_object_get(answer, "link"));
+	return r;
+}
+
+int cd_cmd_user_set(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	json_t *body;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 2, 64, &argc);
+
+	if (r >= 0)
+		return r;
+	body = json_object();
+	for (int i = 2; i <= argc; i++) {
+		struct cd_str value,
+			key = cd_str_split(cd_str_from(argv[i]), '=', &value);
+
+		if (!value.ptr) {
+			json_decref(body);
+			return cd_cli_usage(cli, "'%s' is not NAME=VALUE",
+					    argv[i]);
+		}
+		argv[i][key.len] = 0;
+		json_object_set_new(body, argv[i], json_string(value.ptr));
+	}
+	r = cd_cli_call(cli, "PATCH", cd_cli_path("/v1/users/%s", argv[1]).text,
+			body, &answer);
+	return r ? r : cd_cli_done(cli, answer, "%s: changed", argv[1]);
+}
+
+int cd_cmd_user_groups(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 2, 2, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "PUT",
+			cd_cli_path("/v1/users/%s/groups", argv[1]).text,
+			json_pack("{s:o}", "groups", cd_cli_names(argv[2])),
+			&answer);
+	return r ? r :
+		   cd_cli_done(cli, answer, "%s: in %s", argv[1],
+			       argv[2][0] ? cd_cli_text(answer, "groups") :
+					    "no group");
+}
+
+int cd_cmd_user_disable(struct cd_cli *cli, int argc, char **argv)
+{
+	return act(cli, argc, argv, "POST", "/v1/users/", "/disable",
+		   "disabled, all sessions end");
+}
+
+int cd_cmd_user_enable(struct cd_cli *cli, int argc, char **argv)
+{
+	return act(cli, argc, argv, "POST", "/v1/users/", "/enable", "enabled");
+}
+
+int cd_cmd_user_delete(struct cd_cli *cli, int argc, char **argv)
+{
+	return act(cli, argc, argv, "DELETE", "/v1/users/", "", "deleted");
+}
+
+int cd_cmd_user_link(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "POST",
+			cd_cli_path("/v1/users/%s/link", argv[1]).text,
+			json_object(), &answer);
+	if (r)
+		return r;
+	if (cli->json)
+		cd_cli_print_json(answer);
+	print_link(cli, answer);
+	return CD_EXIT_DONE;
+}
+
+/* ---- groups -------------------------------------------------------------*/
+
+int cd_cmd_group_list(struct cd_cli *cli, int argc, char **argv)
+{
+	static const char *const titles[] = {"NAME", "MEMBERS", NULL};
+	static const char *const keys[] = {"name", "members", NULL};
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
+
+	if (r >= 0)
+		return r;
+	r = cd_cli_call(cli, "GET", "/v1/groups", NULL, &answer);
+	return r ? r :
+		   cd_cli_print_list(cli, answer, titles, keys,
+				     "none yet: cordon group add NAME");
+}
+
+int cd_cmd_group_add(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	json_t *members;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1000, &argc);
+
+	if (r >= 0)
+		return r;
+	members = json_array();
+	for (int i = 2; i <= argc; i++)
+		json_array_append_new(members, json_string(argv[i]));
+	r = cd_cli_call(cli, "POST", "/v1/groups",
+			json_pack("{s:s, s:o}", "name", argv[1], "members",
+				  members),
+			&answer);
+	return r ? r : cd_cli_done(cli, answer, "%s: added", argv[1]);
+}
+
+/* "-bob" is a member to remove and no option. */
+int cd_cmd_group_set(struct cd_cli *cli, int argc, char **argv)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	json_t *add = json_array(), *remove = json_array();
+	int kept = 1, r;
+
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] == '+' && argv[i][1])
+			json_array_append_new(add, json_string(argv[i] + 1));
+		else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')
+			json_array_append_new(remove, json_string(argv[i] + 1));
+		else
+			argv[kept++] = argv[i];
+	}
+	r = cd_cli_parse(cli, kept, argv, NULL, 1, 1, &argc);
+	if (r < 0 && json_array_size(add) + json_array_size(remove) == 0)
+		r = cd_cli_usage(cli, "whom? +PERSON adds, -PERSON removes");
+	if (r >= 0) {
+		json_decref(add);
+		json_decref(remove);
+		return r;
+	}
+	r = cd_cli_call(cli, "PATCH",
+			cd_cli_path("/v1/groups/%s", argv[1]).text,
+			json_pack("{s:o, s:o}", "add", add, "remove", remove),
+			&answer);
+	return r ? r :
+		   cd_cli_done(cli, answer, "%s: %s", argv[1],
+			       cd_cli_text(answer, "members"));
+}
+
+int cd_cmd_group_delete(struct cd_cli *cli, int argc, char **argv)
+{
+	return act(cli, argc, argv, "DELETE", "/v1/groups/", "", "deleted");
+}
