@@ -80,6 +80,10 @@ static int read_text(struct in *in, const char *what, struct cd_str *ret)
 		return no_memory(in);
 	if (cd_json_text(&in->j, store, in->j.raw.len + 1, &s))
 		return fail(in, "'%s' is not text", what);
+	/* The policy outlives the JSON: nothing is borrowed from it. */
+	if (s.len && s.ptr != store)
+		memcpy(store, s.ptr, s.len);
+	s.ptr = store;
 	if (cd_lex_scan(s, &line, &column, &problem))
 		return fail(in, "'%s': %s", what, problem);
 	if (memchr(s.len ? s.ptr : "", '\n', s.len))
