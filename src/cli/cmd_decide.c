@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cordon decide: requests in, decisions out, one JSON object a line; for
- * tests and other programs. Needs no daemon: the policy comes from files and
- * the instant from the request or --now, never from the machine's clock, so
- * that the same input always gives the same output.
+ * tests and other programs. Needs no daemon: the policy comes from files. A
+ * request that gives no time is asked at --now, without that at this moment;
+ * "time": null asks without one.
  */
 #include "cli/cli.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/json.h"
@@ -233,6 +234,14 @@ struct stream {
 	bool refused; /* a line was no request */
 };
 
+static int64_t clock_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * CD_NS_PER_S + t.tv_nsec;
+}
+
 static int answer(struct stream *st)
 {
 	struct cd_arena *arena cd_auto(cd_arena_free) = NULL;
@@ -255,8 +264,9 @@ static int answer(struct stream *st)
 		cd_json_puts(&w, err == -EINVAL ? error : cd_strerror(err));
 		cd_json_object_end(&w);
 	} else {
-		if (st->now && r.v[CD_ATTR_TIME].state == CD_UNKNOWN)
-			cd_request_set_int(&r, CD_ATTR_TIME, *st->now);
+		if (r.v[CD_ATTR_TIME].state == CD_UNKNOWN)
+			cd_request_set_int(&r, CD_ATTR_TIME,
+					   st->now ? *st->now : clock_now());
 		put_decision(&w, st->s, &r);
 	}
 	cd_buf_char(&st->out, '\n');
@@ -307,7 +317,7 @@ int cd_cmd_decide(struct cd_cli *cli, int argc, char **argv)
 	const struct cd_cli_option options[] = {
 		{"policy", "FILE...", &policy, NULL, "the policy's files"},
 		{"now", "RFC3339", &now_text, NULL,
-		 "instant of requests that give no time"},
+		 "instant of requests that give no time, instead of this moment"},
 		{NULL, NULL, NULL, NULL, NULL},
 	};
 	struct sources sources = {0};

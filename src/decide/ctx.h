@@ -183,7 +183,7 @@ bool cd_path_match(struct cd_str pattern, struct cd_str path);
 /* Takes ns as an instant at which a clock may turn what was evaluated. */
 static inline void cd_ctx_recheck(struct cd_ctx *c, int64_t ns)
 {
-	if (ns < c->recheck)
+	if (ns < c->recheck && c->there[CD_ATTR_TIME] == CD_IS_KNOWN)
 		c->recheck = ns;
 }
 
