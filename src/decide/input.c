@@ -504,16 +504,12 @@ static uint8_t kind_of_app(const struct cd_snapshot *snapshot,
 	return of[app.kind];
 }
 
-/* Only from what is there: see the header. */
+/* Only from the app, and only from what is there: see the header. A path or a
+ * method alone says nothing that the kind would add. */
 static void derive_kind(struct input *in)
 {
-	const struct cd_value *v = in->r->v;
-
 	if (!in->r->kind)
-		in->r->kind = kind_of_app(in->snapshot, &v[CD_ATTR_APP]);
-	if (!in->r->kind && (v[CD_ATTR_HTTP_METHOD].state == CD_KNOWN ||
-			     v[CD_ATTR_HTTP_PATH].state == CD_KNOWN))
-		in->r->kind = CD_KIND_HTTP;
+		in->r->kind = kind_of_app(in->snapshot, &in->r->v[CD_ATTR_APP]);
 }
 
 int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
@@ -543,6 +539,9 @@ int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
 	    cd_json_next(&in.j) != CD_JSON_END)
 		return json_error(&in);
 	derive_kind(&in);
-	*ret_request = r;
-	return 0;
+	if (snapshot)
+		err = cd_input_check(snapshot, &r, error);
+	if (!err)
+		*ret_request = r;
+	return err;
 }

@@ -5,10 +5,9 @@
  * language writes them (`cordon why ... with risk.user=medium`).
  *
  * Every absent key is unknown; null says the request has no such thing. The
- * kind of the request is said by the extension "kind", or follows from what
- * is present: http.method or http.path make it http, a known app makes it what
- * the app is. It never follows from what is missing, so that leaving a key
- * out cannot open anything.
+ * kind of the request is said by the extension "kind", or a known app makes it
+ * what the app is. It never follows from what is missing, so that leaving a
+ * key out cannot open anything.
  */
 #ifndef CD_DECIDE_INPUT_H
 #define CD_DECIDE_INPUT_H
@@ -26,6 +25,14 @@
 int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
 		  struct cd_arena *arena, struct cd_request *ret_request,
 		  char error[CD_INPUT_ERROR_MAX]);
+
+/* Does the request contradict itself (a host with a user.name, an app at
+ * another address, a path that is not normalised)? -EINVAL with a sentence in
+ * error. cd_input_json() asks this when it has a snapshot: removing a key from
+ * a request that passes can never turn a refusal into an allow. */
+int cd_input_check(const struct cd_snapshot *snapshot,
+		   const struct cd_request *request,
+		   char error[CD_INPUT_ERROR_MAX]);
 
 /* Sets one attribute from text: "yes", "12d", "low", "203.0.113.5",
  * "finance, ops", "tier=web, env=prod", "unknown" (forgets it). */
