@@ -539,9 +539,6 @@ int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
 	    cd_json_next(&in.j) != CD_JSON_END)
 		return json_error(&in);
 	derive_kind(&in);
-	if (snapshot)
-		err = cd_input_check(snapshot, &r, error);
-	if (!err)
-		*ret_request = r;
-	return err;
+	*ret_request = r;
+	return 0;
 }

@@ -28,8 +28,9 @@ int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
 
 /* Does the request contradict itself (a host with a user.name, an app at
  * another address, a path that is not normalised)? -EINVAL with a sentence in
- * error. cd_input_json() asks this when it has a snapshot: removing a key from
- * a request that passes can never turn a refusal into an allow. */
+ * error. cd_input_json() does not ask: such a line is answered, and what a kind
+ * or subject never has is absent. But only of a request that passes is it sure
+ * that removing a key can never turn a refusal into an allow. */
 int cd_input_check(const struct cd_snapshot *snapshot,
 		   const struct cd_request *request,
 		   char error[CD_INPUT_ERROR_MAX]);

@@ -119,7 +119,8 @@ static int judge(const struct snap *s, struct cd_str line)
 	struct cd_request r;
 
 	if (cd_arena_new(1 << 16, &arena) ||
-	    cd_input_json(line, s->s, arena, &r, error))
+	    cd_input_json(line, s->s, arena, &r, error) ||
+	    cd_input_check(s->s, &r, error))
 		return -1;
 	return cd_decide(s->s, &r).verdict;
 }
