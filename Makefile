@@ -5,7 +5,7 @@ BUILD = build
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL := build
-.PHONY: build run test check fuzz bench install deps-build deps-run deps-test
+.PHONY: build run test check fuzz bench soak install deps-build deps-run deps-test
 
 build: deps-build
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD)
@@ -42,6 +42,19 @@ fuzz: deps-test
 
 bench: deps-test build
 	@meson test -C $(BUILD) --benchmark --verbose
+
+# The full counts, some hours; docs/soak.md has the last run. Not a newcomer's
+# word. Each goes on when one before it failed; the last line tells.
+soak: deps-test build
+	@status=0; run() { echo "== $$*"; env "$$@" || status=1; }; \
+	run RUNS=200 bench/chain/cut; \
+	run RUNS=100 bench/chain/swap; \
+	run RUNS=20 bench/chain/away; \
+	run RUNS=10000 bench/chain/signin; \
+	run meson test -C $(BUILD) --no-rebuild --verbose live many swap; \
+	run CORDON_PART=1 $(BUILD)/tests/model/model-decide; \
+	run CORDON_PART=1 $(BUILD)/tests/model/model-rules; \
+	[ $$status = 0 ] && echo 'soak: all as it should be'
 
 install: build
 	@meson install -C $(BUILD) --no-rebuild

@@ -4,6 +4,8 @@
  *
  *	gw-client KIND PORT HOST TOKEN-PREFIX FIRST LAST [tls [CERT KEY]]
  *
+ * A prefix "=TOKEN" is the whole cookie, for every connection.
+ *
  * KIND: ws (WebSocket), sse (event stream), keep (one request, then an idle
  * keep-alive connection), tcp (TLS to a TCP app, SNI is HOST). Connection N
  * shows the cookie PREFIX-N. Prints "open COUNT" when all were answered, then
@@ -86,7 +88,7 @@ static bool dial(struct conn *c, int port)
 
 static bool request(struct conn *c, const char *prefix, int nr)
 {
-	char out[1024];
+	char out[1024], token[256];
 	const char *more = "";
 
 	if (!strcmp(kind, "tcp"))
@@ -95,10 +97,14 @@ static bool request(struct conn *c, const char *prefix, int nr)
 		more = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 		       "Sec-WebSocket-Version: 13\r\n"
 		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+	if (prefix[0] == '=')
+		snprintf(token, sizeof(token), "%s", prefix + 1);
+	else
+		snprintf(token, sizeof(token), "%s-%d", prefix, nr);
 	snprintf(out, sizeof(out),
 		 "GET /%s HTTP/1.1\r\nHost: %s\r\n"
-		 "Cookie: __Host-cordon=%s-%d\r\n%s\r\n",
-		 kind, host, prefix, nr, more);
+		 "Cookie: __Host-cordon=%s\r\n%s\r\n",
+		 kind, host, token, more);
 	return put(c, out, strlen(out));
 }
 
