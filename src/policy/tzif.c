@@ -243,11 +243,14 @@ static int64_t date_in(const struct rule_date *d, int32_t year)
 
 static void unroll(const struct footer *f, int64_t last, struct cd_buf *out)
 {
-	struct cd_civil from = cd_civil_make(CD_MAX(last, INT64_C(0)));
+	struct cd_civil from;
 
-	/* Without summer time the last transition holds for ever. */
-	if (!f->has_dst)
+	/* Without summer time the last transition holds for ever; behind the
+	 * last year nothing is unrolled. */
+	if (!f->has_dst ||
+	    last >= cd_civil_days(LAST_YEAR + 1, 1, 1) * CD_S_PER_DAY)
 		return;
+	from = cd_civil_make(CD_MAX(last, INT64_C(0)));
 	for (int32_t y = from.year; y <= LAST_YEAR; y++) {
 		int64_t on = date_in(&f->start, y) - f->std;
 		int64_t off = date_in(&f->end, y) - f->dst;
