@@ -543,7 +543,35 @@ static bool is_own(unsigned int attr)
 	       attr != CD_ATTR_DST_IP && attr != CD_ATTR_DST_PORT;
 }
 
-size_t cd_failure_have(const struct cd_snapshot *snapshot cd_unused,
+/* Where an app is: what dst.ip and dst.port of a request to it are. */
+static bool have_upstreams(struct out *o, const struct cd_snapshot *s,
+			   const struct cd_request *r, unsigned int attr)
+{
+	const struct cd_value *v = &r->v[CD_ATTR_APP];
+	struct cd_upstream u;
+	struct cd_app app;
+
+	if ((attr != CD_ATTR_DST_IP && attr != CD_ATTR_DST_PORT) ||
+	    v->state != CD_KNOWN ||
+	    !cd_snapshot_app_by_name(s, v->u.s.s, &app) || app.n_upstreams == 0)
+		return false;
+	for (uint32_t i = 0;
+	     i < app.n_upstreams && list_step(o, i, app.n_upstreams); i++) {
+		if (!cd_snapshot_upstream(s, app.index, i, &u))
+			break;
+		if (attr == CD_ATTR_DST_PORT)
+			putf(o, "%u", u.port);
+		else if (u.addr.family)
+			put(o, u.host);
+		else if (r->v[attr].state == CD_KNOWN)
+			have_value(o, CD_T_ADDR, &r->v[attr]);
+		else
+			puts_out(o, "unknown");
+	}
+	return true;
+}
+
+size_t cd_failure_have(const struct cd_snapshot *snapshot,
 		       const struct cd_request *request,
 		       const struct cd_failure *f, enum cd_audience audience,
 		       char *out, size_t size)
@@ -553,7 +581,8 @@ size_t cd_failure_have(const struct cd_snapshot *snapshot cd_unused,
 	const struct cd_value *v;
 
 	if (f->attr >= CD_ATTR_COUNT ||
-	    (audience == CD_FOR_USER && !is_own(f->attr)))
+	    (audience == CD_FOR_USER && !is_own(f->attr)) ||
+	    have_upstreams(&o, snapshot, request, f->attr))
 		return finish(&o);
 	row = cd_attr_get((enum cd_attr)f->attr);
 	v = &request->v[f->attr];
