@@ -70,8 +70,7 @@ ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     v = &w->view;
 
     if (cd_session_lookup(w->table, who->key, v) != 0
-        || v->app.len != app.len
-        || ngx_memcmp(v->app.ptr, app.ptr, app.len) != 0)
+        || !cd_str_equal(v->app, app))
     {
         who->lost = 1;
         return;

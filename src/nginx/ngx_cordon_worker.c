@@ -261,9 +261,9 @@ ngx_cordon_moved(ngx_cordon_worker_t *w)
 int64_t
 ngx_cordon_now(void)
 {
-    ngx_time_t  *tp;
+    volatile ngx_time_t  *tp;
 
-    tp = ngx_timeofday();
+    tp = ngx_cached_time;
 
     return (int64_t) tp->sec * 1000000000 + (int64_t) tp->msec * 1000000;
 }
