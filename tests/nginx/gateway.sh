@@ -182,7 +182,7 @@ gw_cert() { # NAME [FILE]: signed by the test CA; key and chain in one file
 		-keyout "$tmp/key" -out "$tmp/csr" -subj "/CN=$1" 2>/dev/null
 	openssl x509 -req -in "$tmp/csr" -CA "$tmp/ca.pem" -CAkey \
 		"$tmp/ca.key" -CAcreateserial -days 2 -extfile <(
-			echo "subjectAltName=DNS:$1"
+			echo "subjectAltName=$([[ $1 =~ ^[0-9.]+$ ]] && echo IP || echo DNS):$1"
 		) -out "$tmp/crt" 2>/dev/null
 	cat "$tmp/key" "$tmp/crt" >"$file.new"
 	chmod 644 "$file.new"

@@ -82,7 +82,7 @@ static bool dial(struct conn *c, int port)
 		return true;
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
-	SSL_set_tlsext_host_name(c->ssl, host);
+	SSL_set_tlsext_host_name(c->ssl, (char *)(uintptr_t)host);
 	return SSL_connect(c->ssl) == 1;
 }
 
