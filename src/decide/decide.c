@@ -212,6 +212,7 @@ static bool can_reject(const struct cd_ctx *c)
 
 /* Rules that a later look may still bring to more. */
 struct live {
+	bool any;
 	uint64_t bits[CD_MAX_RULES / 64];
 };
 
@@ -294,6 +295,7 @@ static void pass_denies(struct cd_ctx *c, const struct cd_candidates *k,
 		} else if (cand.mode == CD_SNAP_ENFORCE ||
 			   counts(c, &rules[cand.rule])) {
 			set_live(l, cand.rule, true);
+			l->any = true;
 		} else {
 			enum cd_verdict v = judge_allow(c, &rules[cand.rule]);
 
@@ -301,6 +303,14 @@ static void pass_denies(struct cd_ctx *c, const struct cd_candidates *k,
 				report(d, cand.rule, v);
 		}
 	}
+}
+
+/* With one allow that holds, another matters only by what it adds. */
+static bool adds_nothing(const struct cd_snap_rule *r,
+			 const struct cd_decision *d)
+{
+	return r->obligations == 0 && r->max == 0 && r->rate_count == 0 &&
+	       r->on_change >= d->on_change && r->on_change != CD_CHANGE_DRAIN;
 }
 
 /* One look at the live allows. Every one counts for `allow`, since their
@@ -321,7 +331,8 @@ static void pass_look(struct cd_ctx *c, const struct cd_candidates *k,
 		const struct cd_snap_rule *r = &rules[cand.rule];
 
 		if (is_dead(k, &dead, at) || !is_live(l, cand.rule) ||
-		    (which != CD_LOOK_NOW && !look_matters(c, r, which)))
+		    (which != CD_LOOK_NOW && !look_matters(c, r, which)) ||
+		    (*first != CD_NO_RULE && adds_nothing(r, d)))
 			continue;
 		if (allow_holds(c, r, which, &hope)) {
 			if (which == CD_LOOK_NOW)
@@ -341,9 +352,11 @@ static void visit(struct cd_ctx *c, const struct cd_candidates *k,
 {
 	struct live l;
 
+	l.any = false;
 	memset(l.bits, 0, ((size_t)cd_snap_RULES_n(c->s) + 63) / 64 * 8);
 	pass_denies(c, k, &l, t, d);
-	if (t->deny_true != CD_NO_RULE || t->deny_unknown != CD_NO_RULE)
+	if (!l.any || t->deny_true != CD_NO_RULE ||
+	    t->deny_unknown != CD_NO_RULE)
 		return;
 	for (int which = CD_LOOK_NOW; which <= CD_LOOK_APPROVED; which++) {
 		pass_look(c, k, &l, (enum cd_look)which, t, d);
@@ -410,7 +423,7 @@ static void count_failing(struct cd_ctx *c, const struct cd_candidates *k,
 					&counts_out[j * 64 +
 						    (size_t)__builtin_ctzll(m)];
 
-				*n = (uint8_t)(*n + (*n < UINT8_MAX));
+				*n = (uint8_t)(*n + (*n < UINT8_MAX - 1));
 			}
 	}
 }
@@ -439,35 +452,68 @@ static void try_nearest(struct cd_ctx *c, uint32_t rule, struct nearest *best)
 	}
 }
 
-/* The allow that lacks least, ties by name. Candidates are tried in the order
- * of the least they can lack, so that few are. */
+/* Of a list: at least so many parts of each candidate fail, by its place;
+ * UINT8_MAX for a deny. Returns the least of them. */
+static uint32_t count_lacks(struct cd_ctx *c, const struct cd_candidates *k,
+			    uint8_t lacks[CD_MAX_CANDIDATES])
+{
+	bool reject = can_reject(c);
+	uint32_t least = UINT8_MAX;
+
+	count_failing(c, k, lacks);
+	for (uint32_t i = 0; i < k->n; i++) {
+		const struct cd_snap_cand *cand = &k->list[i];
+
+		if (cand->deny)
+			lacks[i] = UINT8_MAX;
+		else if (reject && is_other_group(c, cand))
+			lacks[i] = (uint8_t)(lacks[i] + (lacks[i] < 254));
+		least = CD_MIN(least, lacks[i]);
+	}
+	return least;
+}
+
+/* Tried in the order of the least they can lack, so that few are; and of
+ * names: behind one that lacks as few as can be no other is nearer. */
+static void nearest_of_list(struct cd_ctx *c, const struct cd_candidates *k,
+			    struct nearest *best)
+{
+	uint8_t lacks[CD_MAX_CANDIDATES];
+	uint32_t lack = count_lacks(c, k, lacks);
+
+	for (; lack < UINT8_MAX && best->n > lack; lack++)
+		for (uint32_t i = 0; i < k->n; i++) {
+			if (lacks[i] != lack)
+				continue;
+			if (best->n <= lack && best->rule < k->list[i].rule)
+				break;
+			try_nearest(c, k->list[i].rule, best);
+		}
+}
+
+/* Every rule on an object that is not known: one after the other. */
+static void nearest_of_all(struct cd_ctx *c, const struct cd_candidates *k,
+			   struct nearest *best)
+{
+	struct cd_snap_cand cand;
+	uint32_t at = 0;
+
+	while (best->n > 1 && cd_candidates_next(k, &at, &cand))
+		if (!cand.deny)
+			try_nearest(c, cand.rule, best);
+}
+
+/* The allow that lacks least, ties by name. */
 static void explain_default(struct cd_ctx *c, const struct cd_candidates *k,
 			    struct cd_decision *d)
 {
 	struct nearest best = {CD_NO_RULE, UINT32_MAX};
-	uint8_t least[CD_MAX_CANDIDATES];
-	bool reject = can_reject(c);
 	int64_t recheck = c->recheck;
 
 	if (k->list)
-		count_failing(c, k, least);
-	for (uint32_t lack = 0; lack < UINT8_MAX; lack++) {
-		struct cd_snap_cand cand;
-		uint32_t at = 0;
-		bool more = false;
-
-		while (cd_candidates_next(k, &at, &cand)) {
-			uint32_t n = k->list ? least[at - 1] : 0;
-
-			if (reject && is_other_group(c, &cand))
-				n++;
-			more |= n > lack;
-			if (n == lack && !cand.deny)
-				try_nearest(c, cand.rule, &best);
-		}
-		if (!more || best.n <= lack)
-			break;
-	}
+		nearest_of_list(c, k, &best);
+	else
+		nearest_of_all(c, k, &best);
 	if (best.rule != CD_NO_RULE)
 		explain(c, best.rule, CD_WALK_FAILING, CD_F, d, NULL);
 	c->recheck = recheck;
