@@ -6,7 +6,8 @@
 
 #include <stdarg.h>
 
-static void complain(const struct cd_cli *cli, const char *fmt, va_list ap)
+cd_printf(2, 0) static void complain(const struct cd_cli *cli, const char *fmt,
+				     va_list ap)
 {
 	fprintf(stderr, "cordon%s%s: ", cli->verb[0] ? " " : "", cli->verb);
 	vfprintf(stderr, fmt, ap);

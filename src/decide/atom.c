@@ -142,8 +142,8 @@ static enum cd_truth eval_port(const struct cd_eval *e,
 		t = merge(t,
 			  d->port_there == CD_IS_KNOWN ?
 				  truth(int_holds(e, n, d->port)) :
-				  cd_there_truth(d->port_there, e->deny,
-						 e->look),
+				  cd_there_truth((uint8_t)d->port_there,
+						 e->deny, e->look),
 			  i == 0);
 	}
 	return t;
@@ -292,8 +292,8 @@ static enum cd_truth addr_truth(const struct cd_eval *e,
 		t = merge(t,
 			  d->addr_there == CD_IS_KNOWN ?
 				  truth(addr_holds(e, n, &d->addr)) :
-				  cd_there_truth(d->addr_there, e->deny,
-						 e->look),
+				  cd_there_truth((uint8_t)d->addr_there,
+						 e->deny, e->look),
 			  i == 0);
 	}
 	return t;

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void message(struct cd_checker *c, enum cd_severity severity,
-		    struct cd_ast_span span, const char *fmt, va_list ap)
+cd_printf(4, 0) static void message(struct cd_checker *c,
+				    enum cd_severity severity,
+				    struct cd_ast_span span, const char *fmt,
+				    va_list ap)
 {
 	char text[512];
 

@@ -13,6 +13,7 @@ start_keys() {
 	spawn "$CORDON_BUILD/cordond" --keys --run "$tmp/run" \
 		--state "$tmp/state" --issuer "$auth" \
 		--uid-controller "$(id -u)" --uid-gateway 64734
+	# shellcheck disable=SC2034 # read by the tests
 	keys_pid=$spawned
 	wait_for 10 "$CORDON_BUILD/cordond" --keys-trust --run "$tmp/run" ||
 		echo '# no key broker' >&2
@@ -158,6 +159,7 @@ fresh_code() { # BASE32
 		read -rt 0.5 <> <(:) || :
 	done
 	used_step[$1]=$step
+	# shellcheck disable=SC2034 # read by the tests
 	code=$(totp "$1" "$step")
 }
 
@@ -192,6 +194,7 @@ start_agent() {
 }
 
 # An app for everybody with a second factor.
+# shellcheck disable=SC2034 # read by the tests
 policy='version 1
 
 app wiki

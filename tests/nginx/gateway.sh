@@ -156,6 +156,7 @@ gw_start() {
 	[ -f "$tmp/ca.pem" ] || gw_ca
 	gw_conf "${1:-1}" "${2:-}"
 	spawn "${nginx[@]}"
+	# shellcheck disable=SC2034 # read by the tests
 	nginx_pid=$spawned
 	wait_for 20 gw_listens
 }

@@ -194,10 +194,10 @@ TEST(descriptors_over_a_pair)
 {
 	int pair[2], got = -1, p[2], two[2];
 	char buf[8];
-	struct {
+	union {
 		struct cmsghdr h;
-		int fds[2];
-	} many = {{CMSG_LEN(8), SOL_SOCKET, SCM_RIGHTS}, {0, 1}};
+		char bytes[CMSG_SPACE(8)];
+	} many = {.h = {CMSG_LEN(8), SOL_SOCKET, SCM_RIGHTS}};
 	struct iovec iov = {buf, 1};
 	struct msghdr m = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
@@ -219,8 +219,7 @@ TEST(descriptors_over_a_pair)
 	ok_eq_int(got, -1);
 	ok_eq_int(cd_ipc_send(pair[0], CD_STR("longer than 8"), p[1]), 0);
 	ok_eq_int(cd_ipc_recv(pair[1], buf, sizeof(buf), &got), CD_E_LIMIT);
-	many.fds[0] = p[0];
-	many.fds[1] = p[1];
+	memcpy(CMSG_DATA(&many.h), p, sizeof(p));
 	ok_eq_int(sendmsg(pair[0], &m, 0), 1);
 	ok_eq_int(cd_ipc_recv(pair[1], buf, sizeof(buf), &got), CD_E_LIMIT);
 	close(pair[0]);

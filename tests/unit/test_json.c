@@ -111,7 +111,7 @@ TEST(depth_is_bounded)
 {
 	char text[2 * CD_JSON_DEPTH_MAX + 3];
 	struct cd_json j;
-	int e;
+	enum cd_json_event e;
 
 	memset(text, '[', CD_JSON_DEPTH_MAX);
 	memset(text + CD_JSON_DEPTH_MAX, ']', CD_JSON_DEPTH_MAX);

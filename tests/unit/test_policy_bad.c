@@ -21,14 +21,19 @@ static void check_message(const struct bad *b, const struct cd_diag *diag,
 			  enum cd_severity severity)
 {
 	const struct cd_message *m = cd_diag_get(diag, 0);
+	bool same;
 
 	if (!m) {
 		fail("no message about: %s", b->text);
 		return;
 	}
-	if (!(ok_eq_str(m->text, b->message) & ok_eq_str(m->hint, b->hint) &
-	      ok_eq_uint(m->line, b->line) & ok_eq_uint(m->column, b->column) &
-	      ok_eq_str(m->file, "t") & ok_eq_int(m->severity, severity)))
+	same = ok_eq_str(m->text, b->message);
+	same = ok_eq_str(m->hint, b->hint) && same;
+	same = ok_eq_uint(m->line, b->line) && same;
+	same = ok_eq_uint(m->column, b->column) && same;
+	same = ok_eq_str(m->file, "t") && same;
+	same = ok_eq_int(m->severity, severity) && same;
+	if (!same)
 		note("about: %s", b->text);
 }
 

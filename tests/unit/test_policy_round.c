@@ -244,13 +244,16 @@ TEST(json_that_is_no_policy_is_refused)
 	for (size_t i = 0; i < CD_ARRAY_SIZE(bad); i++) {
 		struct cd_policy *policy = NULL;
 		struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+		bool refused;
 		int err;
 
 		ok_eq_int(cd_diag_new(&diag), 0);
 		err = cd_policy_from_json(cd_str_from(bad[i].json), diag,
 					  &policy);
-		if (!(ok_eq_int(err, CD_E_SYNTAX) & ok_true(!policy) &
-		      ok_true(cd_diag_count(diag) > 0))) {
+		refused = ok_eq_int(err, CD_E_SYNTAX);
+		refused = ok_true(!policy) && refused;
+		refused = ok_true(cd_diag_count(diag) > 0) && refused;
+		if (!refused) {
 			note("about: %s", bad[i].json);
 			continue;
 		}
