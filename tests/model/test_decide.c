@@ -13,23 +13,29 @@
 /* ---- comparing --------------------------------------------------------- */
 static const char *const verdicts[] = {"deny", "request", "challenge", "allow"};
 
-/* Where a new sign-in and a new attestation would both do, either may be
- * asked for; an attestation alone is asked for only where it is enough. */
-static bool same_reason(const char *model, const char *engine)
+static bool is_cure(const char *reason)
+{
+	return strcmp(reason, "ATTEST") == 0 || strcmp(reason, "STEP_UP") == 0;
+}
+
+/* With a stale device value a new attestation may do where the tables, which
+ * do not know that a curable part can turn either way, ask for a sign-in too:
+ * then the way that is told decides what is asked for. */
+static bool same_reason(const char *model, const char *engine, bool stale)
 {
 	return strcmp(model, engine) == 0 ||
-	       (strcmp(model, "ATTEST") == 0 && strcmp(engine, "STEP_UP") == 0);
+	       (stale && is_cure(model) && is_cure(engine));
 }
 
 static bool same(const struct m_decision *m, const struct cd_decision *d,
-		 const struct cd_snapshot *s)
+		 const struct cd_snapshot *s, bool stale)
 {
 	struct cd_str rule = cd_rule_name(s, d->rule);
 	const struct cd_obligations *o = &d->obligations;
 
 	return (int)m->verdict == d->verdict &&
 	       cd_str_equal(rule, cd_str_from(m->rule)) &&
-	       same_reason(m->reason, cd_reason_name(d->reason)) &&
+	       same_reason(m->reason, cd_reason_name(d->reason), stale) &&
 	       m->record_required == o->record_required &&
 	       m->no_upload == o->no_upload && (uint32_t)m->max == o->max &&
 	       (m->record || m->record_required) ==
@@ -77,7 +83,7 @@ static bool one_policy(struct rng *r, struct tally *t)
 		t->verdict[d.verdict]++;
 		t->reason[d.reason]++;
 		t->requests++;
-		good = same(&m, &d, e.snapshot);
+		good = same(&m, &d, e.snapshot, q.managed_stale);
 		if (!good)
 			report(&e, &q, &m, &d);
 	}

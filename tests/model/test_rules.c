@@ -210,6 +210,19 @@ TEST(nothing_turns_before_recheck_at)
 }
 
 /* Rule 4, a promise kept: who does what a challenge asks is let in. */
+/* A deny of those who signed in lately makes any challenge a trap. */
+static bool denies_sign_in(const struct m_policy *p)
+{
+	for (int i = 0; i < p->n_rules; i++)
+		for (int k = 0; p->rules[i].deny && k < p->rules[i].n_when; k++)
+			if (p->rules[i].when[k].kind == N_ATOM &&
+			    (p->rules[i].when[k].atom == A_MFA_AGE ||
+			     p->rules[i].when[k].atom == A_MFA_KIND ||
+			     p->rules[i].when[k].atom == A_SESSION_AGE))
+				return true;
+	return false;
+}
+
 static bool challenge_is_honest(struct sample *s, const struct m_request *q,
 				struct rng *r)
 {
@@ -218,7 +231,7 @@ static bool challenge_is_honest(struct sample *s, const struct m_request *q,
 
 	(void)r;
 	if (d.verdict != CD_CHALLENGE || q->subject == M_S_ANONYMOUS ||
-	    q->best < 0)
+	    q->best < 0 || denies_sign_in(&s->p))
 		return true;
 	done.mfa_age = 0;
 	done.session_age = 0;
