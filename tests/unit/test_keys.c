@@ -440,9 +440,12 @@ static void put_assert(struct ask *a, struct cd_str token, const char *app)
 static int assert_status(const struct cd_secret *token, const char *app)
 {
 	struct ask a = {0};
+	int status;
 
 	put_assert(&a, cd_secret_reveal(token), app);
-	return as_user(UID_GATEWAY, ask_raw, &a);
+	status = as_user(UID_GATEWAY, ask_raw, &a);
+	cd_buf_done(&a.body);
+	return status;
 }
 
 static int assert_alice(void *arg cd_unused)
