@@ -50,7 +50,9 @@ struct cd_reader {
 
 static inline struct cd_reader cd_reader_make(const void *p, size_t len)
 {
-	return (struct cd_reader){p, (const unsigned char *)p + len, false};
+	const unsigned char *b = p; /* NULL when len is 0: no arithmetic */
+
+	return (struct cd_reader){b, len ? b + len : b, false};
 }
 
 uint8_t cd_read_u8(struct cd_reader *r);
