@@ -4,7 +4,7 @@
  * costs in thread CPU time, beside the same engine made to look at every rule
  * (a request whose kind and app are unknown has no index to use).
  *
- * The input. Groups: 200, sizes by Zipf's law (exponent 1); each person is in
+ * The input. Groups: 160, sizes by Zipf's law (exponent 1); each person is in
  * 5 to 50 of them. Apps: 120; rules are dealt to them by Zipf's law (exponent
  * 0.5), at most 250 each, so that a few apps have many rules. Each rule has 3
  * to 6 conditions (group or any, posture, path, and atoms of `when`); a tenth
@@ -27,7 +27,7 @@
 
 #define RULES 10000
 #define PEOPLE 100000
-#define GROUPS 200
+#define GROUPS 160
 #define APPS 120
 #define APP_RULES 250
 #define INPUTS 20000
