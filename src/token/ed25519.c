@@ -91,13 +91,43 @@ int cd_ed25519_sign(const struct cd_sign_key *key, struct cd_str message,
 	return ok ? 0 : -ENOMEM;
 }
 
+bool cd_public_key_is_weak(const struct cd_public_key *key)
+{
+	/* y of each, and the two that are not reduced; the top bit is the
+	 * sign of x. */
+	static const struct cd_public_key weak[] = {
+		{{0x00}},
+		{{0x01}},
+		{{0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f,
+		  0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+		  0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6,
+		  0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a}},
+		{{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0,
+		  0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+		  0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39,
+		  0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05}},
+	};
+	struct cd_public_key k = *key;
+	uint8_t middle = 0xff;
+
+	k.bytes[31] &= 0x7f;
+	for (size_t i = 0; i < CD_ARRAY_SIZE(weak); i++)
+		if (memcmp(&k, &weak[i], sizeof(k)) == 0)
+			return true;
+	for (size_t i = 1; i < 31; i++)
+		middle &= k.bytes[i];
+	/* p - 1, p and p + 1, where p = 2^255 - 19. */
+	return middle == 0xff && k.bytes[31] == 0x7f && k.bytes[0] >= 0xec &&
+	       k.bytes[0] <= 0xee;
+}
+
 int cd_ed25519_verify(const struct cd_public_key *key, struct cd_str message,
 		      const uint8_t signature[CD_ED25519_SIGNATURE])
 {
 	EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(
 		EVP_PKEY_ED25519, NULL, key->bytes, sizeof(key->bytes));
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = pkey && ctx &&
+	bool ok = pkey && ctx && !cd_public_key_is_weak(key) &&
 		  EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
 		  EVP_DigestVerify(ctx, signature, CD_ED25519_SIGNATURE,
 				   (const unsigned char *)message.ptr,

@@ -36,7 +36,13 @@ void cd_sign_key_public(const struct cd_sign_key *key,
 int cd_ed25519_sign(const struct cd_sign_key *key, struct cd_str message,
 		    uint8_t ret_signature[CD_ED25519_SIGNATURE]);
 
-/* 0, or CD_E_SIGNATURE. */
+/* True for the encodings of the eight points of small order (RFC 8032 section
+ * 5.1.3 decodes them; RFC 7748 section 6 says why they are no keys). Under such
+ * a key, of which all zeros is one, anybody can sign. */
+bool cd_public_key_is_weak(const struct cd_public_key *key);
+
+/* 0, or CD_E_SIGNATURE; always the latter under a weak key, so that a key
+ * nobody filled in proves nothing. */
 int cd_ed25519_verify(const struct cd_public_key *key, struct cd_str message,
 		      const uint8_t signature[CD_ED25519_SIGNATURE]);
 

@@ -117,12 +117,14 @@ static EVP_PKEY *ec_key(const struct cd_member *m)
 
 static EVP_PKEY *ed_key(const struct cd_member *m)
 {
-	uint8_t x[CD_ED25519_PUBLIC];
+	struct cd_public_key x;
 
-	if (cd_base64url_decode_fixed(m[X].text, x, sizeof(x)) < 0)
+	if (cd_base64url_decode_fixed(m[X].text, x.bytes, sizeof(x.bytes)) <
+		    0 ||
+	    cd_public_key_is_weak(&x))
 		return NULL;
-	return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x,
-					   sizeof(x));
+	return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.bytes,
+					   sizeof(x.bytes));
 }
 
 static const struct kind {

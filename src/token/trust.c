@@ -29,7 +29,8 @@ static int parse_line(struct cd_str line, struct cd_trust *t,
 	id = cd_str_split(rest, ' ', &rest);
 	key = slot(t, purpose);
 	if (!key ||
-	    cd_base64url_decode_fixed(rest, key->bytes, sizeof(key->bytes)))
+	    cd_base64url_decode_fixed(rest, key->bytes, sizeof(key->bytes)) ||
+	    cd_public_key_is_weak(key))
 		return CD_E_CORRUPT;
 	cd_key_id(key, want);
 	if (!cd_str_equal(id, cd_str_from(want)))

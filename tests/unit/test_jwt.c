@@ -381,6 +381,13 @@ TEST(key_sets)
 		 "\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPd"
 		 "dxHmfHQp-Vaw-4qPCJrcS2mJPMEzPw\"}]}",
 		 CD_E_NOTFOUND},
+		/* Ed25519 keys under which anybody signs */
+		{"{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+		 "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}",
+		 CD_E_CORRUPT},
+		{"{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+		 "\"xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o\"}]}",
+		 CD_E_CORRUPT},
 		{"{\"keys\":[{\"kty\":\"OKP\",\"kty\":\"OKP\"}]}",
 		 CD_E_CORRUPT},
 	};

@@ -311,6 +311,44 @@ TEST(ed25519_rfc8032)
 	}
 }
 
+/* Every key whose point has small order, each sign of x, reduced or not. With
+ * R the neutral point and S zero, "signed by" such a key holds for one message
+ * in eight at least, without any private key. */
+TEST(ed25519_keys_of_small_order_prove_nothing)
+{
+	static const char *const order_8[] = {
+		"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10"
+		"\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77"
+		"\x92\xac\x03\x7a",
+		"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef"
+		"\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88"
+		"\x6d\x53\xfc\x05",
+	};
+	const uint8_t sig[CD_ED25519_SIGNATURE] = {1};
+	struct cd_public_key k[7];
+
+	memset(k, 0, sizeof(k));
+	k[1].bytes[0] = 1;
+	for (size_t i = 2; i < 5; i++) { /* p - 1, p, p + 1 */
+		memset(&k[i], 0xff, sizeof(k[i]));
+		k[i].bytes[0] = (uint8_t)(0xec + i - 2);
+		k[i].bytes[31] = 0x7f;
+	}
+	memcpy(&k[5], order_8[0], sizeof(k[5]));
+	memcpy(&k[6], order_8[1], sizeof(k[6]));
+	for (size_t i = 0; i < 2 * CD_ARRAY_SIZE(k); i++) {
+		struct cd_public_key *key = &k[i / 2];
+		unsigned int passed = 0;
+
+		key->bytes[31] |= (uint8_t)(i % 2 << 7);
+		ok_true(cd_public_key_is_weak(key));
+		for (char m = 0; m < 64; m++)
+			passed += cd_ed25519_verify(key, cd_str_make(&m, 1),
+						    sig) == 0;
+		ok_eq_uint(passed, 0);
+	}
+}
+
 TEST(trust_file_round_trips_and_is_strict)
 {
 	struct cd_trust t, back;
