@@ -3,6 +3,13 @@
  * Reading the session table. No step depends on how many sessions there are,
  * and none waits for ever: a record that its writer left half-written gives
  * "not found" after READ_SPINS and READ_YIELDS looks.
+ *
+ * The writer is not trusted with the reader's memory: the key broker maps what
+ * the agent's front writes, and holds keys which that must never reach. What
+ * was checked is therefore a copy, never looked up again in the shared page;
+ * every count and length of a record is held against the bytes that were
+ * copied. (A file cut short under the map still ends the reader by SIGBUS:
+ * that refuses, and reveals nothing.)
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -18,7 +25,8 @@
 #define READ_YIELDS 200
 
 struct cd_table_map {
-	const struct table_header *h;
+	struct table_header l; /* the layout, as it was when checked */
+	const struct table_header *h; /* shared: index_gen and words_used only */
 	const char *base;
 	size_t size;
 };
@@ -70,11 +78,12 @@ static int map_fd(int fd, struct cd_table_map *m)
 	m->base = p;
 	m->h = p;
 	m->size = (size_t)st.st_size;
-	if (m->h->magic != TABLE_MAGIC)
+	memcpy(&m->l, p, sizeof(m->l));
+	if (m->l.magic != TABLE_MAGIC)
 		return CD_E_CORRUPT;
-	if (m->h->version != TABLE_VERSION)
+	if (m->l.version != TABLE_VERSION)
 		return CD_E_VERSION;
-	return layout_is_valid(m->h, m->size) ? 0 : CD_E_CORRUPT;
+	return layout_is_valid(&m->l, m->size) ? 0 : CD_E_CORRUPT;
 }
 
 int cd_table_map(const char *path, struct cd_table_map **ret_map)
@@ -107,7 +116,7 @@ void cd_table_unmap(struct cd_table_map **map)
 
 uint32_t cd_table_map_sessions(const struct cd_table_map *map)
 {
-	return map->h->sessions;
+	return map->l.sessions;
 }
 
 /* ---- one record ---- */
@@ -149,6 +158,22 @@ static bool read_session(const struct session_slot *s, struct session_body *ret)
 	return false;
 }
 
+/* Does the record lie in its area, and in `max` bytes? A torn body's need not,
+ * nor need that of a writer who lies. */
+static bool record_fits(const struct cd_table_map *m,
+			const struct entity_body *b, size_t max)
+{
+	return b->len <= max && b->len % 8 == 0 && b->off % 8 == 0 &&
+	       b->off <= m->l.records_size &&
+	       b->len <= m->l.records_size - b->off;
+}
+
+static const uint64_t *record_words(const struct cd_table_map *m, uint64_t off)
+{
+	return (const uint64_t *)(const void *)(m->base + m->l.at_records +
+						off);
+}
+
 /* Copies an entity's body and, where record is not NULL, its record of at
  * most `max` bytes. The body of a removed one has no length and an epoch. */
 static bool read_entity(const struct cd_table_map *m,
@@ -158,26 +183,19 @@ static bool read_entity(const struct cd_table_map *m,
 	uint64_t words[ENTITY_WORDS];
 	struct entity_body b;
 	uint32_t seq;
+	bool fits;
 
 	for (int try = 0; try < READ_SPINS + READ_YIELDS; try++) {
 		if (read_begin(&e->seq, &seq)) {
 			words_load(words, e->body, ENTITY_WORDS);
 			memcpy(&b, words, sizeof(b));
-			/* a torn body must not lead outside the area */
-			if (record && b.len <= max && b.off % 8 == 0 &&
-			    b.off <= m->h->records_size &&
-			    b.len <= m->h->records_size - b.off)
-				words_load(
-					record,
-					(const uint64_t
-						 *)(const void
-							    *)(m->base +
-							       m->h->at_records +
-							       b.off),
-					b.len / 8);
+			fits = !record || record_fits(m, &b, max);
+			if (record && fits)
+				words_load(record, record_words(m, b.off),
+					   b.len / 8);
 			if (read_held(&e->seq, seq)) {
 				*ret = b;
-				return b.len <= max;
+				return fits;
 			}
 		}
 		wait_a_little(try);
@@ -191,7 +209,7 @@ static const struct session_slot *slot_at(const struct cd_table_map *m,
 					  uint32_t slot)
 {
 	return (const struct session_slot *)(const void *)(m->base +
-							   m->h->at_sessions) +
+							   m->l.at_sessions) +
 	       slot;
 }
 
@@ -200,7 +218,7 @@ static bool probe(const struct cd_table_map *m, uint64_t gen,
 		  const uint8_t *key, struct session_body *ret,
 		  uint32_t *ret_slot)
 {
-	const struct table_header *h = m->h;
+	const struct table_header *h = &m->l;
 	const uint32_t *index =
 		(const uint32_t *)(const void *)(m->base +
 						 h->at_index[gen & 1]);
@@ -256,8 +274,8 @@ static const struct entity_slot *entity_at(const struct cd_table_map *m,
 static void fetch_slots(const struct cd_table_map *m,
 			const struct session_body *s)
 {
-	__builtin_prefetch(entity_at(m, m->h->at_subjects, s->subject));
-	__builtin_prefetch(entity_at(m, m->h->at_devices, s->device));
+	__builtin_prefetch(entity_at(m, m->l.at_subjects, s->subject));
+	__builtin_prefetch(entity_at(m, m->l.at_devices, s->device));
 }
 
 static void fetch_record(const struct cd_table_map *m, uint64_t at,
@@ -268,7 +286,7 @@ static void fetch_record(const struct cd_table_map *m, uint64_t at,
 	if (slot >= max)
 		return;
 	record =
-		m->base + m->h->at_records +
+		m->base + m->l.at_records +
 		word_load(
 			&entity_at(m, at, slot)
 				 ->body[offsetof(struct entity_body, off) / 8]);
@@ -285,13 +303,15 @@ static struct cd_name word_get(const struct cd_table_map *m, uint32_t number)
 		atomic_load_explicit(&m->h->words_used, memory_order_acquire);
 	uint64_t at = (uint64_t)number * 8;
 	const struct word *w;
+	uint16_t len;
 
-	if (!number || used > m->h->words_size || at + sizeof(*w) > used)
+	if (!number || used > m->l.words_size || at + sizeof(*w) > used)
 		return (struct cd_name){CD_STR_NULL, 0};
-	w = (const struct word *)(const void *)(m->base + m->h->at_words + at);
-	if (w->len > used - at - offsetof(struct word, text))
+	w = (const struct word *)(const void *)(m->base + m->l.at_words + at);
+	len = __atomic_load_n(&w->len, __ATOMIC_RELAXED);
+	if (len > used - at - offsetof(struct word, text))
 		return (struct cd_name){CD_STR_NULL, 0};
-	return (struct cd_name){cd_str_make(w->text, w->len), w->hash};
+	return (struct cd_name){cd_str_make(w->text, len), w->hash};
 }
 
 static struct cd_str name_copy(char *out, const char *name, uint8_t len)
@@ -299,6 +319,15 @@ static struct cd_str name_copy(char *out, const char *name, uint8_t len)
 	memcpy(out, name, len);
 	out[len] = '\0';
 	return cd_str_make(out, len);
+}
+
+/* Do the parts that a record's head tells of lie in its bytes? */
+static bool subject_fits(const struct subject_record *r, size_t len)
+{
+	return r->n_groups <= CD_TABLE_GROUPS_MAX &&
+	       sizeof(*r) + RECORD_PAD((size_t)r->name_len) +
+			       r->n_groups * sizeof(uint32_t) <=
+		       len;
 }
 
 static bool view_subject(const struct cd_table_map *m,
@@ -311,12 +340,14 @@ static bool view_subject(const struct cd_table_map *m,
 	const char *p = (const char *)buf;
 	uint32_t word;
 
-	if (s->subject >= m->h->subjects ||
-	    !read_entity(m, entity_at(m, m->h->at_subjects, s->subject), &b,
-			 buf, sizeof(buf)) ||
-	    !b.len || b.gen != s->subject_gen)
+	if (s->subject >= m->l.subjects ||
+	    !read_entity(m, entity_at(m, m->l.at_subjects, s->subject), &b, buf,
+			 sizeof(buf)) ||
+	    b.len < sizeof(r) || b.gen != s->subject_gen)
 		return false;
 	memcpy(&r, p, sizeof(r));
+	if (!subject_fits(&r, b.len))
+		return false;
 	v->user = name_copy(v->user_text, p + sizeof(r), r.name_len);
 	v->risk = r.risk;
 	v->best_factor = r.best_factor;
@@ -340,14 +371,16 @@ static void view_device(const struct cd_table_map *m,
 
 	v->has_device = false;
 	v->device = CD_STR_NULL;
-	if (!s->device_gen || s->device >= m->h->devices ||
-	    !read_entity(m, entity_at(m, m->h->at_devices, s->device), &b, buf,
+	if (!s->device_gen || s->device >= m->l.devices ||
+	    !read_entity(m, entity_at(m, m->l.at_devices, s->device), &b, buf,
 			 sizeof(buf)))
 		return;
 	v->epoch = CD_MAX(v->epoch, b.epoch);
-	if (!b.len || b.gen != s->device_gen)
+	if (b.len < sizeof(r) || b.gen != s->device_gen)
 		return;
 	memcpy(&r, buf, sizeof(r));
+	if (sizeof(r) + r.name_len > b.len)
+		return;
 	v->has_device = true;
 	v->device = name_copy(v->device_text, (const char *)buf + sizeof(r),
 			      r.name_len);
@@ -372,8 +405,8 @@ int cd_session_lookup(const struct cd_table_map *map,
 	if (!find(map, key, &s, &slot))
 		return CD_E_NOTFOUND;
 	fetch_slots(map, &s);
-	fetch_record(map, map->h->at_subjects, s.subject, map->h->subjects);
-	fetch_record(map, map->h->at_devices, s.device, map->h->devices);
+	fetch_record(map, map->l.at_subjects, s.subject, map->l.subjects);
+	fetch_record(map, map->l.at_devices, s.device, map->l.devices);
 	v->id = s.id;
 	v->epoch = s.epoch;
 	v->slot = slot;
@@ -401,15 +434,15 @@ uint64_t cd_session_epoch(const struct cd_table_map *map,
 	uint32_t slot;
 	uint64_t epoch;
 
-	if (!find(map, key, &s, &slot) || s.subject >= map->h->subjects ||
-	    !read_entity(map, entity_at(map, map->h->at_subjects, s.subject),
-			 &b, NULL, SIZE_MAX) ||
+	if (!find(map, key, &s, &slot) || s.subject >= map->l.subjects ||
+	    !read_entity(map, entity_at(map, map->l.at_subjects, s.subject), &b,
+			 NULL, 0) ||
 	    !b.len || b.gen != s.subject_gen)
 		return 0;
 	epoch = CD_MAX(s.epoch, b.epoch);
-	if (s.device_gen && s.device < map->h->devices &&
-	    read_entity(map, entity_at(map, map->h->at_devices, s.device), &b,
-			NULL, SIZE_MAX))
+	if (s.device_gen && s.device < map->l.devices &&
+	    read_entity(map, entity_at(map, map->l.at_devices, s.device), &b,
+			NULL, 0))
 		epoch = CD_MAX(epoch, b.epoch);
 	return epoch;
 }

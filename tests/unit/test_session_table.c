@@ -650,6 +650,101 @@ TEST(files_that_are_no_table_are_refused)
 	scratch_gone();
 }
 
+/* Bytes of the file, under the reader's map. */
+static void poke(uint64_t at, uint64_t value, size_t len)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (pwrite(fd, &value, len, (off_t)at) != (ssize_t)len)
+		abort();
+	close(fd);
+}
+
+static struct table_header header(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct table_header h;
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		abort();
+	close(fd);
+	return h;
+}
+
+/*
+ * The key broker reads what the agent's front writes, so a front that somebody
+ * took over must not get further than its table: counts and lengths of a
+ * record that do not fit its bytes refuse.
+ */
+TEST(records_that_lie_about_their_size_refuse)
+{
+	struct cd_table *t = table(4, 2, 2);
+	struct cd_table_map *m = reader();
+	struct cd_str groups[] = {CD_STR("finance")};
+	struct cd_subject_row alice = subject("alice", groups, 1);
+	struct cd_device_row laptop = {.name = CD_STR("laptop")};
+	struct cd_session_row s = session(1, "alice");
+	struct table_header h = header();
+	uint64_t device = h.at_devices + offsetof(struct entity_slot, body);
+	uint64_t subject_at =
+		h.at_subjects + offsetof(struct entity_slot, body);
+	struct cd_session_view v;
+
+	s.device = laptop.name;
+	ok_eq_int(cd_table_subject_put(t, &alice), 0);
+	ok_eq_int(cd_table_device_put(t, &laptop), 0);
+	ok_eq_int(cd_table_session_put(t, &s), 0);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
+	ok_true(v.has_device);
+	/* alice's record is the first, her groups' count its first word */
+	poke(h.at_records, UINT16_MAX, 2);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
+	poke(h.at_records, CD_TABLE_GROUPS_MAX, 2);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
+	poke(h.at_records, 1, 2);
+	poke(h.at_records + offsetof(struct subject_record, name_len), 255, 1);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
+	poke(h.at_records + offsetof(struct subject_record, name_len), 5, 1);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
+	/* a record that is not in its area was not read, and is not shown */
+	poke(subject_at + offsetof(struct entity_body, off), UINT64_MAX - 7, 8);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
+	poke(subject_at + offsetof(struct entity_body, off), 0, 8);
+	poke(subject_at + offsetof(struct entity_body, len), 21, 4);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
+	poke(subject_at + offsetof(struct entity_body, len), 24, 4);
+	poke(device + offsetof(struct entity_body, len), 8, 4);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
+	ok_true(!v.has_device);
+	cd_table_unmap(&m);
+	cd_table_free(&t);
+	scratch_gone();
+}
+
+/* What was checked at the map is not read again from a page that may move. */
+TEST(a_layout_that_changes_under_the_map_is_not_followed)
+{
+	struct cd_table *t = table(4, 2, 2);
+	struct cd_table_map *m = reader();
+	struct cd_subject_row alice = subject("alice", NULL, 0);
+	struct cd_session_row s = session(1, "alice");
+	struct cd_session_view v;
+
+	ok_eq_int(cd_table_subject_put(t, &alice), 0);
+	ok_eq_int(cd_table_session_put(t, &s), 0);
+	poke(offsetof(struct table_header, at_sessions), UINT64_MAX / 2, 8);
+	poke(offsetof(struct table_header, at_records), UINT64_MAX / 2, 8);
+	poke(offsetof(struct table_header, records_size), UINT64_MAX, 8);
+	poke(offsetof(struct table_header, at_words), UINT64_MAX / 2, 8);
+	poke(offsetof(struct table_header, index_cap), 1u << 31, 4);
+	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
+	ok_true(cd_str_equal(v.app, CD_STR("payroll")));
+	ok_eq_uint(cd_table_map_sessions(m), 4);
+	cd_table_unmap(&m);
+	cd_table_free(&t);
+	scratch_gone();
+}
+
 TEST(a_million_sessions_fit_into_160_mib)
 {
 	struct cd_table_limits l = {1000000, 100000, 100000};
