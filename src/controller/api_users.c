@@ -273,6 +273,7 @@ void answer_users_list(struct cd_call *call)
 struct creation {
 	struct cd_call *call;
 	struct cd_secret *password; /* NULL: none */
+	struct cd_password_cost cost;
 	char *hash;
 	int err;
 };
@@ -375,7 +376,7 @@ static void hash_password(void *arg)
 {
 	struct creation *c = arg;
 
-	c->err = cd_password_hash(c->password, NULL, &c->hash);
+	c->err = cd_password_hash(c->password, &c->cost, &c->hash);
 }
 
 void answer_users_create(struct cd_call *call)
@@ -389,6 +390,7 @@ void answer_users_create(struct cd_call *call)
 		return;
 	}
 	c->call = call;
+	c->cost = call->ctl->password_cost;
 	if (!password) {
 		finish_creation(c);
 		return;

@@ -128,6 +128,26 @@ static int say(struct cd_diag *diag, const char *what, int r)
 	return r;
 }
 
+static int read_conf(struct cd_ctl *ctl, struct cd_diag *diag)
+{
+	const struct cd_password_cost *floor = &cd_password_cost_floor;
+	char path[4096];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/cordon.conf", ctl->opt.conf);
+	r = cd_conf_load(path, diag, &ctl->conf);
+	if (r < 0)
+		return r;
+	r = cd_password_cost_parse(cd_str_from(ctl->conf.password_cost),
+				   &ctl->password_cost);
+	if (r < 0)
+		cd_diag_add(diag, CD_ERROR, NULL, 0, 0,
+			    "password_cost: needs m=KIB,t=PASSES,p=LANES, at "
+			    "least m=%u,t=%u,p=%u",
+			    floor->memory_kib, floor->passes, floor->lanes);
+	return r;
+}
+
 static int open_state(struct cd_ctl *ctl, struct cd_diag *diag)
 {
 	char path[4096];
@@ -258,7 +278,9 @@ int cd_ctl_new(const struct cd_options *opt, struct cd_diag *diag,
 	cd_buf_init(&ctl->notes, 16u << 20);
 	/* A peer that went away is an error of write, not our end. */
 	signal(SIGPIPE, SIG_IGN);
-	r = say(diag, "event loop", open_loop(ctl));
+	r = read_conf(ctl, diag);
+	if (!r)
+		r = say(diag, "event loop", open_loop(ctl));
 	if (!r)
 		r = open_state(ctl, diag);
 	if (!r)
@@ -309,6 +331,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	cd_logins_free(&c->logins);
 	cd_keys_free(&c->keys);
 	cd_store_close(&c->store);
+	cd_conf_done(&c->conf);
 	cd_buf_done(&c->notes);
 	for (i = 0; i < CD_ARRAY_SIZE(c->term); i++)
 		if (c->term[i])

@@ -8,6 +8,8 @@
 
 #include "base/buf.h"
 #include "controller/options.h"
+#include "sys/conf.h"
+#include "token/password.h"
 
 struct event;
 struct event_base;
@@ -24,6 +26,8 @@ struct cd_work;
 
 struct cd_ctl {
 	struct cd_options opt;
+	struct cd_conf conf; /* CONF/cordon.conf */
+	struct cd_password_cost password_cost; /* of new hashes */
 	struct event_base *base;
 	struct event *tick; /* once a second */
 	struct event *term[2]; /* SIGTERM, SIGINT */

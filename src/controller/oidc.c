@@ -4,7 +4,6 @@
  */
 #include "controller/oidc.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "sys/store.h"
@@ -42,15 +41,13 @@ int cd_oidc_new(struct cd_ctl *ctl, struct cd_diag *diag,
 		struct cd_oidc **ret_oidc)
 {
 	struct cd_oidc *o cd_auto(cd_oidc_free) = calloc(1, sizeof(*o));
-	char path[4096];
 	int r;
 
 	if (!o)
 		return -ENOMEM;
-	snprintf(path, sizeof(path), "%s/cordon.conf", ctl->opt.conf);
-	r = cd_conf_load(path, diag, &o->conf);
-	if (r < 0 || !o->conf.oidc_issuer)
-		return r;
+	o->conf = ctl->conf;
+	if (!o->conf.oidc_issuer)
+		return 0;
 	r = open_provider(ctl, diag, o);
 	if (!r)
 		*ret_oidc = CD_TAKE(o);
@@ -65,7 +62,6 @@ void cd_oidc_free(struct cd_oidc **oidc)
 		return;
 	cd_oidc_provider_free(&o->provider);
 	cd_oidc_flows_free(&o->flows);
-	cd_conf_done(&o->conf);
 	free(o);
 }
 

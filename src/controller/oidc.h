@@ -21,12 +21,12 @@
 #define CD_COOKIE_OIDC "__Host-cordon-oidc"
 
 struct cd_oidc {
-	struct cd_conf conf;
+	struct cd_conf conf; /* the texts are the context's */
 	struct cd_oidc_provider *provider;
 	struct cd_oidc_flows *flows;
 };
 
-/* Reads CONF/cordon.conf. 0 and NULL when no provider is configured. */
+/* 0 and NULL when no provider is configured. */
 int cd_oidc_new(struct cd_ctl *ctl, struct cd_diag *diag,
 		struct cd_oidc **ret_oidc);
 /* Requests that are held for the provider are answered first. */

@@ -152,6 +152,7 @@ struct setup {
 	struct cd_form form;
 	struct cd_person person;
 	struct cd_secret *password;
+	struct cd_password_cost cost;
 	struct cd_buf sealed;
 	char *hash;
 	uint64_t step;
@@ -245,7 +246,7 @@ static void setup_run(void *arg)
 {
 	struct setup *s = arg;
 
-	s->err = cd_password_hash(s->password, NULL, &s->hash);
+	s->err = cd_password_hash(s->password, &s->cost, &s->hash);
 }
 
 /* The code proves that the secret arrived in the app. */
@@ -324,6 +325,7 @@ void answer_post_setup(struct cd_call *call)
 		return;
 	}
 	s->call = call;
+	s->cost = call->ctl->password_cost;
 	cd_buf_init(&s->sealed, 512);
 	if (!cd_page_form(call, &s->form) ||
 	    cd_page_throttled(call, CD_STR("/setup"))) {

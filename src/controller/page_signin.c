@@ -158,7 +158,9 @@ struct attempt {
 	struct cd_secret *password;
 	struct cd_person person;
 	bool known; /* the name exists */
+	struct cd_password_cost cost; /* of hashes made now */
 	int verdict; /* of the password */
+	char *hash; /* a new one, where the old has another cost */
 	uint64_t step; /* of the code; 0: none was needed */
 };
 
@@ -166,6 +168,7 @@ static void attempt_free(struct attempt *t)
 {
 	cd_form_done(&t->form);
 	cd_secret_free(&t->password);
+	free(t->hash);
 	cd_wipe(t->person.password, sizeof(t->person.password));
 	free(t);
 }
@@ -268,6 +271,18 @@ int cd_person_sign_in_at(struct cd_call *call, const struct cd_person *p,
 	return r;
 }
 
+/* Not when somebody set another password meanwhile. */
+static int keep_hash(struct attempt *t)
+{
+	int64_t n = cd_store_run(t->call->ctl->store,
+				 "UPDATE person SET password = ?2"
+				 " WHERE id = ?1 AND password = ?3",
+				 "iss", t->person.id, cd_str_from(t->hash),
+				 cd_str_from(t->person.password));
+
+	return n < 0 ? (int)n : 0;
+}
+
 /* Everything was right: one transaction for the code and the session. */
 static void sign_in(struct attempt *t)
 {
@@ -279,6 +294,8 @@ static void sign_in(struct attempt *t)
 	if (!r) {
 		if (t->step)
 			r = cd_use_code(ctl, t->person.id, t->step);
+		if (!r && t->hash)
+			r = keep_hash(t);
 		if (!r)
 			r = cd_person_sign_in(t->call, &t->person,
 					      t->step ? FACTOR_TOTP :
@@ -321,12 +338,17 @@ static void attempt_done(void *arg)
 	attempt_free(t);
 }
 
+/* A changed cost reaches people at their next sign-in, when the password is
+ * at hand. Without a new hash the old one stays good. */
 static void attempt_run(void *arg)
 {
 	struct attempt *t = arg;
+	struct cd_str hash = cd_str_from(t->known ? t->person.password : "");
 
-	t->verdict = cd_password_verify(
-		cd_str_from(t->known ? t->person.password : ""), t->password);
+	t->verdict = cd_password_verify(hash, &t->cost, t->password);
+	if (!t->verdict && cd_password_is_outdated(hash, &t->cost) &&
+	    cd_password_hash(t->password, &t->cost, &t->hash) < 0)
+		t->hash = NULL;
 }
 
 static int attempt_start(struct attempt *t)
@@ -334,6 +356,7 @@ static int attempt_start(struct attempt *t)
 	struct cd_str user = field(t, "user");
 	int r;
 
+	t->cost = t->call->ctl->password_cost;
 	t->verdict = -EAGAIN; /* unless it was looked at */
 	r = cd_secret_from(field(t, "password"), &t->password);
 	if (r < 0)

@@ -20,6 +20,11 @@ const struct cd_password_cost cd_password_cost_default = {
 	.passes = 3,
 	.lanes = 1,
 };
+const struct cd_password_cost cd_password_cost_floor = {
+	.memory_kib = 19 * 1024,
+	.passes = 2,
+	.lanes = 1,
+};
 
 static bool cost_ok(const struct cd_password_cost *c)
 {
@@ -70,6 +75,27 @@ static bool read_cost(struct cd_str *rest, char name, uint32_t *ret)
 	return true;
 }
 
+static bool read_params(struct cd_str params, struct cd_password_cost *ret)
+{
+	return read_cost(&params, 'm', &ret->memory_kib) &&
+	       read_cost(&params, 't', &ret->passes) &&
+	       read_cost(&params, 'p', &ret->lanes) && !params.ptr &&
+	       cost_ok(ret);
+}
+
+int cd_password_cost_parse(struct cd_str text, struct cd_password_cost *ret)
+{
+	const struct cd_password_cost *floor = &cd_password_cost_floor;
+	struct cd_password_cost c;
+
+	if (!read_params(text, &c))
+		return -EINVAL;
+	if (c.memory_kib < floor->memory_kib || c.passes < floor->passes)
+		return -ERANGE;
+	*ret = c;
+	return 0;
+}
+
 static int read_costs(struct cd_str hash, struct cd_password_cost *ret)
 {
 	struct cd_password_cost c;
@@ -80,18 +106,15 @@ static int read_costs(struct cd_str hash, struct cd_password_cost *ret)
 		return CD_E_CORRUPT;
 	params = cd_str_make(hash.ptr + 15, hash.len - 15);
 	params = cd_str_split(params, '$', &hash);
-	if (!read_cost(&params, 'm', &c.memory_kib) ||
-	    !read_cost(&params, 't', &c.passes) ||
-	    !read_cost(&params, 'p', &c.lanes) || params.ptr || !cost_ok(&c))
+	if (!read_params(params, &c))
 		return CD_E_CORRUPT;
 	*ret = c;
 	return 0;
 }
 
 /* The same work as for a known user; whatever comes out, it is a refusal. */
-static int dummy(struct cd_str pw)
+static int dummy(struct cd_str pw, const struct cd_password_cost *c)
 {
-	const struct cd_password_cost *c = &cd_password_cost_default;
 	uint8_t salt[SALT] = {0}, hash[HASH];
 	int r = argon2id_hash_raw(c->passes, c->memory_kib, c->lanes, pw.ptr,
 				  pw.len, salt, sizeof(salt), hash,
@@ -101,18 +124,19 @@ static int dummy(struct cd_str pw)
 	return r == ARGON2_MEMORY_ALLOCATION_ERROR ? -ENOMEM : CD_E_DENIED;
 }
 
-int cd_password_verify(struct cd_str hash, const struct cd_secret *password)
+int cd_password_verify(struct cd_str hash, const struct cd_password_cost *cost,
+		       const struct cd_secret *password)
 {
 	struct cd_str pw = cd_secret_reveal(password);
 	char text[CD_PASSWORD_HASH_MAX] = {0};
-	struct cd_password_cost cost;
+	struct cd_password_cost own;
 	int r;
 
 	if (pw.len > CD_PASSWORD_MAX)
 		return CD_E_DENIED;
 	if (hash.len == 0)
-		return dummy(pw);
-	r = read_costs(hash, &cost);
+		return dummy(pw, cost ? cost : &cd_password_cost_default);
+	r = read_costs(hash, &own);
 	if (r < 0)
 		return r;
 	memcpy(text, hash.ptr, hash.len);

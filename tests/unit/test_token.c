@@ -244,13 +244,46 @@ TEST(password_hash_and_verify)
 	ok_eq_int(cd_password_hash(pw, &cheap, &two), 0);
 	ok_true(strcmp(hash, two) != 0); /* salted */
 	ok_true(!strncmp(hash, "$argon2id$v=19$m=64,t=1,p=1$", 28));
-	ok_eq_int(cd_password_verify(cd_str_from(hash), pw), 0);
-	ok_eq_int(cd_password_verify(cd_str_from(hash), bad), CD_E_DENIED);
+	ok_eq_int(cd_password_verify(cd_str_from(hash), NULL, pw), 0);
+	ok_eq_int(cd_password_verify(cd_str_from(hash), NULL, bad),
+		  CD_E_DENIED);
 	ok_eq_int(cd_password_hash(tiny, &cheap, &two), -EINVAL);
 	ok_true(cd_password_is_outdated(cd_str_from(hash), NULL));
 	ok_false(cd_password_is_outdated(cd_str_from(hash), &cheap));
 	/* nobody: refused after the work of a real one */
-	ok_eq_int(cd_password_verify(CD_STR_NULL, pw), CD_E_DENIED);
+	ok_eq_int(cd_password_verify(CD_STR_NULL, NULL, pw), CD_E_DENIED);
+	ok_eq_int(cd_password_verify(CD_STR_NULL, &cheap, pw), CD_E_DENIED);
+}
+
+TEST(password_cost_has_a_floor)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} v[] = {
+		{"m=65536,t=3,p=1", 0},
+		{"m=19456,t=2,p=1", 0},
+		{"m=19456,t=2,p=4", 0},
+		{"m=19455,t=2,p=1", -ERANGE},
+		{"m=65536,t=1,p=1", -ERANGE},
+		{"m=65536,t=3,p=0", -EINVAL},
+		{"m=65536,t=65,p=1", -EINVAL},
+		{"m=1048577,t=3,p=1", -EINVAL},
+		{"m=65536,t=3", -EINVAL},
+		{"t=3,m=65536,p=1", -EINVAL},
+		{"m=65536,t=3,p=1,", -EINVAL},
+		{"64 MiB", -EINVAL},
+		{"", -EINVAL},
+	};
+	struct cd_password_cost c = {1, 2, 3};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(v); i++)
+		ok_eq_int(cd_password_cost_parse(cd_str_from(v[i].text), &c),
+			  v[i].err);
+	/* the last good one */
+	ok_eq_uint(c.memory_kib, 19456);
+	ok_eq_uint(c.passes, 2);
+	ok_eq_uint(c.lanes, 4);
 }
 
 TEST(password_refuses_odd_hashes)
@@ -268,7 +301,7 @@ TEST(password_refuses_odd_hashes)
 	struct cd_secret *pw cd_auto(cd_secret_free) = secret("correct horse");
 
 	for (size_t i = 0; i < CD_ARRAY_SIZE(odd); i++)
-		ok_eq_int(cd_password_verify(cd_str_from(odd[i]), pw),
+		ok_eq_int(cd_password_verify(cd_str_from(odd[i]), NULL, pw),
 			  CD_E_CORRUPT);
 }
 
