@@ -90,6 +90,10 @@ void up_record(struct up *up, const char *fmt, ...) cd_printf(2, 3);
 void up_dirs_remove(struct up *up); /* the demo's; nothing of an installation */
 /* Deletes a tree without following links. Nothing there: no error. */
 int up_tree_remove(const char *path);
+/* A file of our own at `path`, 0600, in place of what is there: some folders
+ * belong to users who could have planted a link. A descriptor, or -1 with
+ * errno. */
+int up_file_new(const char *path);
 int up_file_copy(const char *from, const char *to, const struct up_ids *owner,
 		 mode_t mode);
 /* Copies the files of one folder into another. */

@@ -168,11 +168,11 @@ int up_demo_policy(struct up *up, char **ret_text)
 
 static int write_text(const char *path, struct cd_str text, mode_t mode)
 {
-	int fd = open(path,
-		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		      mode);
+	int fd = up_file_new(path);
 	ssize_t n = fd < 0 ? -1 : write(fd, text.ptr, text.len);
 
+	if (fd >= 0 && fchmod(fd, mode) < 0)
+		n = -1;
 	if (fd >= 0)
 		close(fd);
 	return n == (ssize_t)text.len ?

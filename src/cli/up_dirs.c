@@ -432,6 +432,14 @@ static int copy_bytes(int in, int out)
 	return n < 0 ? -errno : 0;
 }
 
+int up_file_new(const char *path)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -1;
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+}
+
 int up_file_copy(const char *from, const char *to, const struct up_ids *owner,
 		 mode_t mode)
 {
@@ -439,8 +447,7 @@ int up_file_copy(const char *from, const char *to, const struct up_ids *owner,
 
 	if (in < 0)
 		return -errno;
-	unlink(to);
-	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	out = up_file_new(to);
 	if (out < 0) {
 		err = -errno;
 		close(in);

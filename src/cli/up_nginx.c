@@ -8,7 +8,6 @@
  * number in $NGINX, the way of its own binary upgrade; it works with Debian's
  * 1.22 including reloads, and leaves no root process that parses anything.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,14 +229,12 @@ static void put_stream(struct up *up, struct cd_buf *b)
 
 static int write_file(const char *path, const char *text, size_t len)
 {
-	int fd = open(path,
-		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		      0644);
+	int fd = up_file_new(path);
 	int err = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, len) != (ssize_t)len)
+	if (write(fd, text, len) != (ssize_t)len || fchmod(fd, 0644) < 0)
 		err = errno ? -errno : -EIO;
 	close(fd);
 	return err;

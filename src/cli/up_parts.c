@@ -183,7 +183,7 @@ int up_output_store(struct up *up, const char *option, const char *path,
 	int status = -1;
 
 	snprintf(new, sizeof(new), "%.4000s.new", path);
-	s.output = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	s.output = up_file_new(new);
 	use_ids(up, &s, UP_AGENT);
 	if (s.output >= 0) {
 		status = cd_process_run(&s, READY_MS);

@@ -191,6 +191,37 @@ TEST(a_tree_is_removed_without_following_links)
 	ok_eq_int(up_tree_remove(dir), 0);
 }
 
+/* Root writes in folders of users who may have put a link there. */
+TEST(a_file_is_written_past_links_that_somebody_planted)
+{
+	char dir[] = "/tmp/cordon-up-XXXXXX", path[PATH_MAX], link[PATH_MAX];
+	struct up up = {.lock = -1, .record = -1};
+	char text[16] = "";
+	struct stat st;
+	int fd;
+
+	quiet();
+	if (!mkdtemp(dir))
+		abort();
+	fd = open(up_path(path, dir, "victim"), O_RDWR | O_CREAT, 0600);
+	ok_eq_int(write(fd, "precious", 8), 8);
+	ok_eq_int(symlink(path, up_path(link, dir, "client-ca.pem.new")), 0);
+	ok_eq_int(symlink(path, up_path(link, dir, "nginx.conf")), 0);
+	up.ids[UP_GW] = up.ids[UP_AGENT] = (struct up_ids){64734, 64734};
+	snprintf(up.bin, sizeof(up.bin), "%s", dir); /* no program there */
+	up_path(link, dir, "client-ca.pem");
+	ok_eq_int(up_output_store(&up, "--x", link, UP_GW, 0644), -1);
+	ok_true(PARSE(&up, "--domain", "x.test") == 0);
+	ok_true(configure(&up, dir)[0] == '#');
+	ok_eq_int(pread(fd, text, sizeof(text), 0), 8);
+	ok_eq_str(text, "precious");
+	ok_eq_int(fstat(fd, &st), 0);
+	ok_eq_uint(st.st_uid, geteuid());
+	ok_eq_uint(st.st_mode & 07777, 0600);
+	close(fd);
+	ok_eq_int(up_tree_remove(dir), 0);
+}
+
 TEST(a_folder_that_is_somebody_elses_is_not_taken)
 {
 	char dir[] = "/tmp/cordon-up-XXXXXX", path[PATH_MAX];
