@@ -53,6 +53,12 @@ typedef struct {
     uint64_t                     random[2];
     struct cd_event_ids          ids;
     struct cd_session_view       view;          /* of the decision at hand */
+
+    ngx_event_t                  tick;
+    ngx_connection_t             tick_connection;
+    uint64_t                     decided_gen;   /* policy and table swept */
+    int64_t                      next_recheck;  /* of what lives */
+
     u_char                       record[CD_EVENT_MAX];
 } ngx_cordon_worker_t;
 
@@ -71,6 +77,25 @@ typedef struct {
     unsigned                     bound:1;       /* the two ages are set */
     unsigned                     lost:1;        /* ... is not in the table */
 } ngx_cordon_who_t;
+
+
+/* What an allow says about the rest of a request or connection. */
+typedef struct {
+    int64_t                      started_at;    /* ns */
+    int64_t                      recheck_at;
+    int64_t                      drain_at;      /* 0: not draining */
+    uint32_t                     max;           /* s; of the allow; 0: none */
+    uint32_t                     drain;         /* s */
+    uint8_t                      on_change;
+} ngx_cordon_allow_t;
+
+
+/* What the timer found. */
+typedef struct {
+    int64_t                      now;
+    ngx_uint_t                   moved;         /* any generation */
+    ngx_uint_t                   policy;        /* policy or table: all */
+} ngx_cordon_look_t;
 
 
 /* An upstream server, with what this worker knows of its health. */
@@ -106,9 +131,18 @@ void ngx_cordon_who_fill(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     struct cd_request *request);
 void ngx_cordon_who_seen(ngx_cordon_worker_t *w, ngx_cordon_who_t *who);
 struct cd_addr ngx_cordon_addr(struct sockaddr *sockaddr);
+struct cd_str ngx_cordon_str(ngx_str_t *s);
+/* A copy in pool memory. */
+ngx_int_t ngx_cordon_copy(ngx_pool_t *pool, ngx_str_t *to, struct cd_str from);
+/* Starts a request: all that is known of any kind of one. Empty: unknown. */
+void ngx_cordon_fill(ngx_cordon_worker_t *w, struct cd_request *request,
+    ngx_cordon_who_t *who, ngx_connection_t *c, ngx_str_t *host,
+    ngx_str_t *app);
 /* cd_decide, or why there can be no decision. */
 struct cd_decision ngx_cordon_decide(ngx_cordon_worker_t *w,
     struct cd_request *request);
+/* A refusal that no policy was asked about. */
+struct cd_decision ngx_cordon_refusal(enum cd_reason reason);
 /* The reason that people and logs are told. */
 ngx_uint_t ngx_cordon_reason(ngx_cordon_who_t *who,
     struct cd_decision *decision);
@@ -116,7 +150,41 @@ ngx_uint_t ngx_cordon_reason(ngx_cordon_who_t *who,
 /* events */
 void ngx_cordon_event_begin(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
     ngx_uint_t event_class, ngx_cordon_who_t *who);
+/* As above, of what came in on a connection. */
+void ngx_cordon_event_begin_of(ngx_cordon_worker_t *w,
+    struct cd_event_encoder *e, ngx_uint_t event_class, ngx_cordon_who_t *who,
+    ngx_connection_t *c, u_char trace[16]);
+void ngx_cordon_event_decision(ngx_cordon_worker_t *w,
+    struct cd_event_encoder *e, struct cd_request *request,
+    struct cd_decision *d);
 void ngx_cordon_event_end(ngx_cordon_worker_t *w, struct cd_event_encoder *e);
+
+/* live: an allow, and when it has to be decided again */
+void ngx_cordon_allow_take(ngx_cordon_worker_t *w, ngx_cordon_allow_t *allow,
+    struct cd_decision *d);
+/* The timer looks no later than this one needs. */
+void ngx_cordon_allow_plan(ngx_cordon_worker_t *w, ngx_cordon_allow_t *allow);
+ngx_uint_t ngx_cordon_allow_is_over(ngx_cordon_allow_t *allow, int64_t now);
+ngx_uint_t ngx_cordon_allow_is_due(ngx_cordon_worker_t *w,
+    ngx_cordon_allow_t *allow, ngx_cordon_who_t *who, ngx_cordon_look_t *look);
+/* Whether a verdict that fell cuts now, as its on_change says. gone: who it
+ * was allowed for has no session any more, which always cuts. */
+ngx_uint_t ngx_cordon_allow_has_ended(ngx_cordon_allow_t *allow,
+    struct cd_decision *d, ngx_uint_t gone, int64_t now);
+void ngx_cordon_tick_start(ngx_cordon_worker_t *w,
+    ngx_event_handler_pt handler, ngx_cycle_t *cycle);
+/* From the timer. Returns 1 when what lives has to be gone through; each that
+ * stays is then planned again. */
+ngx_uint_t ngx_cordon_tick(ngx_cordon_worker_t *w, ngx_cordon_look_t *look);
+
+/* directives and variables */
+void ngx_cordon_conf_trim(ngx_str_t *path);     /* a final slash */
+char *ngx_cordon_conf_check(ngx_conf_t *cf, ngx_str_t *run,
+    ngx_uint_t needed);
+ngx_uint_t ngx_cordon_conf_works(ngx_str_t *run);
+ngx_int_t ngx_cordon_variable_set(ngx_variable_value_t *v, u_char *data,
+    size_t len);
+ngx_int_t ngx_cordon_variable_none(ngx_variable_value_t *v);
 
 /* certificates */
 int ngx_cordon_certificate(ngx_ssl_conn_t *ssl_conn, void *arg);

@@ -33,6 +33,26 @@ ngx_cordon_event_begin(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
 
 
 void
+ngx_cordon_event_begin_of(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
+    ngx_uint_t event_class, ngx_cordon_who_t *who, ngx_connection_t *c,
+    u_char trace[16])
+{
+    ngx_cordon_event_begin(w, e, event_class, who);
+    cd_event_put_bytes(e, CD_EVENT_F_TRACE, trace, 16);
+    cd_event_put_num(e, CD_EVENT_F_SRC_PORT, ngx_inet_get_port(c->sockaddr));
+}
+
+
+void
+ngx_cordon_event_decision(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
+    struct cd_request *request, struct cd_decision *d)
+{
+    cd_event_put_decision(e, w->policy ? w->policy->snapshot : NULL, request,
+                          d);
+}
+
+
+void
 ngx_cordon_event_end(ngx_cordon_worker_t *w, struct cd_event_encoder *e)
 {
     size_t  len;

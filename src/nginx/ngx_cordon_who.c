@@ -240,6 +240,68 @@ ngx_cordon_addr(struct sockaddr *sockaddr)
 }
 
 
+struct cd_str
+ngx_cordon_str(ngx_str_t *s)
+{
+    return cd_str_make(s->data, s->len);
+}
+
+
+ngx_int_t
+ngx_cordon_copy(ngx_pool_t *pool, ngx_str_t *to, struct cd_str from)
+{
+    to->len = from.len;
+    to->data = ngx_pnalloc(pool, from.len + 1);
+    if (to->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(to->data, from.ptr, from.len);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_cordon_fill(ngx_cordon_worker_t *w, struct cd_request *request,
+    ngx_cordon_who_t *who, ngx_connection_t *c, ngx_str_t *host,
+    ngx_str_t *app)
+{
+    cd_request_init(request);
+
+    cd_request_set_int(request, CD_ATTR_TIME, ngx_cordon_now());
+    cd_request_set_addr(request, CD_ATTR_SRC_IP, ngx_cordon_addr(c->sockaddr));
+    cd_request_set_int(request, CD_ATTR_PROTO, IPPROTO_TCP);
+
+    if (host->len) {
+        cd_request_set_str(request, CD_ATTR_DST_NAME, ngx_cordon_str(host));
+    }
+
+    if (app->len) {
+        cd_request_set_str(request, CD_ATTR_APP, ngx_cordon_str(app));
+    }
+
+    ngx_cordon_who_fill(w, who, request);
+}
+
+
+struct cd_decision
+ngx_cordon_refusal(enum cd_reason reason)
+{
+    struct cd_decision  d;
+
+    ngx_memzero(&d, sizeof(d));
+
+    d.verdict = CD_DENY;
+    d.reason = (uint8_t) reason;
+    d.rule = CD_NO_RULE;
+    d.explained = CD_NO_RULE;
+    d.recheck_at = INT64_MAX;
+
+    return d;
+}
+
+
 struct cd_decision
 ngx_cordon_decide(ngx_cordon_worker_t *w, struct cd_request *request)
 {
@@ -250,13 +312,7 @@ ngx_cordon_decide(ngx_cordon_worker_t *w, struct cd_request *request)
         return cd_decide(w->policy->snapshot, request);
     }
 
-    ngx_memzero(&d, sizeof(d));
-
-    d.verdict = CD_DENY;
-    d.reason = CD_REASON_INTERNAL;
-    d.rule = CD_NO_RULE;
-    d.explained = CD_NO_RULE;
-    d.recheck_at = INT64_MAX;
+    d = ngx_cordon_refusal(CD_REASON_INTERNAL);
     d.cut_always = 1;
 
     if (w->policy == NULL) {

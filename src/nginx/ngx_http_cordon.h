@@ -66,12 +66,7 @@ typedef struct {
     ngx_str_t                    user;          /* copy */
     ngx_uint_t                   verdict;
     ngx_uint_t                   reason;
-    int64_t                      started_at;    /* ns */
-    int64_t                      recheck_at;
-    int64_t                      drain_at;      /* 0: not draining */
-    uint32_t                     max;           /* s; of the allow */
-    uint8_t                      on_change;
-    uint32_t                     drain;
+    ngx_cordon_allow_t           allow;
 
     /* where it goes */
     ngx_cordon_addr_t           *upstreams;
@@ -116,13 +111,16 @@ typedef struct {
     ngx_http_cordon_main_conf_t *conf;
     ngx_queue_t                  live;          /* ngx_http_cordon_ctx_t */
     ngx_queue_t                  conns;
-    uint64_t                     decided_gen;   /* policy and table swept */
     ngx_uint_t                   conns_ended;   /* to close once idle */
-    int64_t                      next_recheck;
-    ngx_event_t                  tick;
-    ngx_connection_t             tick_connection;
     ngx_uint_t                   turn;          /* of the balancer */
 } ngx_http_cordon_worker_t;
+
+
+/* Goes over the headers that a client sent. */
+typedef struct {
+    ngx_list_part_t             *part;
+    ngx_uint_t                   i;
+} ngx_http_cordon_headers_t;
 
 
 extern ngx_module_t               ngx_http_cordon_module;
@@ -150,8 +148,15 @@ ngx_int_t ngx_http_cordon_path(ngx_pool_t *pool, ngx_str_t *raw,
 /* _headers.c */
 ngx_int_t ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token);
 void ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies);
+ngx_http_cordon_headers_t ngx_http_cordon_headers(ngx_http_request_t *r);
+/* NULL after the last one. */
+ngx_table_elt_t *ngx_http_cordon_header_next(ngx_http_cordon_headers_t *at);
+/* name: lower case */
+ngx_uint_t ngx_http_cordon_header_is(ngx_table_elt_t *h, const char *name);
 ngx_int_t ngx_http_cordon_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
+ngx_int_t ngx_http_cordon_trace_hex(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx, ngx_str_t *trace);
 ngx_int_t ngx_http_cordon_forward_headers(ngx_http_request_t *r,
     ngx_http_cordon_ctx_t *ctx);
 ngx_int_t ngx_http_cordon_connection_variable(ngx_http_request_t *r,

@@ -78,8 +78,8 @@ ngx_http_cordon_create_ctx(ngx_http_request_t *r)
     ngx_memzero(ctx, sizeof(*ctx));
 
     ctx->request = r;
-    ctx->started_at = ngx_cordon_now();
-    ctx->recheck_at = INT64_MAX;
+    ctx->allow.started_at = ngx_cordon_now();
+    ctx->allow.recheck_at = INT64_MAX;
     cln->handler = ngx_http_cordon_done;
 
     ngx_http_set_ctx(r, ctx, ngx_http_cordon_module);
@@ -89,43 +89,20 @@ ngx_http_cordon_create_ctx(ngx_http_request_t *r)
 }
 
 
-static struct cd_str
-ngx_http_cordon_str(ngx_str_t *s)
-{
-    return cd_str_make(s->data, s->len);
-}
-
-
 static void
 ngx_http_cordon_fill(ngx_http_cordon_ctx_t *ctx, struct cd_request *request)
 {
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-
-    cd_request_init(request);
+    ngx_cordon_fill(&ngx_http_cordon.w, request, &ctx->who,
+                    ctx->request->connection, &ctx->host, &ctx->app);
 
     request->kind = CD_KIND_HTTP;
     request->capabilities = CD_CAN_ASK|CD_CAN_MAX;
-    request->started_at = ctx->started_at;
+    request->started_at = ctx->allow.started_at;
 
-    cd_request_set_int(request, CD_ATTR_TIME, ngx_cordon_now());
-    cd_request_set_addr(request, CD_ATTR_SRC_IP,
-                        ngx_cordon_addr(r->connection->sockaddr));
-    cd_request_set_int(request, CD_ATTR_PROTO, IPPROTO_TCP);
-    cd_request_set_str(request, CD_ATTR_DST_NAME,
-                       ngx_http_cordon_str(&ctx->host));
     cd_request_set_str(request, CD_ATTR_HTTP_METHOD,
-                       ngx_http_cordon_str(&ctx->method));
+                       ngx_cordon_str(&ctx->method));
     cd_request_set_str(request, CD_ATTR_HTTP_PATH,
-                       ngx_http_cordon_str(&ctx->path));
-
-    if (ctx->app.len) {
-        cd_request_set_str(request, CD_ATTR_APP,
-                           ngx_http_cordon_str(&ctx->app));
-    }
-
-    ngx_cordon_who_fill(&ngx_http_cordon.w, &ctx->who, request);
+                       ngx_cordon_str(&ctx->path));
 }
 
 
@@ -135,7 +112,7 @@ struct cd_decision
 ngx_http_cordon_decide(ngx_http_cordon_ctx_t *ctx, struct cd_request *request)
 {
     ngx_cordon_who_find(&ngx_http_cordon.w, &ctx->who,
-                        ngx_http_cordon_str(&ctx->app));
+                        ngx_cordon_str(&ctx->app));
     ngx_http_cordon_fill(ctx, request);
 
     return ngx_cordon_decide(&ngx_http_cordon.w, request);
@@ -151,12 +128,9 @@ ngx_http_cordon_event(ngx_http_cordon_ctx_t *ctx, ngx_uint_t event_class,
 
     w = &ngx_http_cordon.w;
 
-    ngx_cordon_event_begin(w, &e, event_class, &ctx->who);
-    cd_event_put_bytes(&e, CD_EVENT_F_TRACE, ctx->trace, sizeof(ctx->trace));
-    cd_event_put_num(&e, CD_EVENT_F_SRC_PORT,
-                     ngx_inet_get_port(ctx->request->connection->sockaddr));
-    cd_event_put_decision(&e, w->policy ? w->policy->snapshot : NULL, request,
-                          d);
+    ngx_cordon_event_begin_of(w, &e, event_class, &ctx->who,
+                              ctx->request->connection, ctx->trace);
+    ngx_cordon_event_decision(w, &e, request, d);
     ngx_cordon_event_end(w, &e);
 }
 
@@ -170,12 +144,7 @@ ngx_http_cordon_reject(ngx_http_cordon_ctx_t *ctx, enum cd_reason reason,
     struct cd_request   request;
     struct cd_decision  d;
 
-    ngx_memzero(&d, sizeof(d));
-    d.verdict = CD_DENY;
-    d.reason = (uint8_t) reason;
-    d.rule = CD_NO_RULE;
-    d.explained = CD_NO_RULE;
-    d.recheck_at = INT64_MAX;
+    d = ngx_cordon_refusal(reason);
 
     ngx_http_cordon_fill(ctx, &request);
     ngx_http_cordon_event(ctx, CD_EVENT_DECISION, &request, &d);
@@ -190,21 +159,6 @@ ngx_http_cordon_reject(ngx_http_cordon_ctx_t *ctx, enum cd_reason reason,
     }
 
     return status;
-}
-
-
-static ngx_int_t
-ngx_http_cordon_copy(ngx_pool_t *pool, ngx_str_t *to, struct cd_str from)
-{
-    to->len = from.len;
-    to->data = ngx_pnalloc(pool, from.len + 1);
-    if (to->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(to->data, from.ptr, from.len);
-
-    return NGX_OK;
 }
 
 
@@ -308,20 +262,7 @@ ngx_http_cordon_allow(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    ctx->recheck_at = d->recheck_at;
-    ctx->on_change = d->on_change;
-    ctx->drain = d->drain;
-    ctx->max = d->obligations.max;
-
-    ngx_http_cordon.next_recheck = ngx_min(ngx_http_cordon.next_recheck,
-                                           ctx->recheck_at);
-
-    if (ctx->max) {
-        ngx_http_cordon.next_recheck =
-                              ngx_min(ngx_http_cordon.next_recheck,
-                                      ctx->started_at
-                                      + (int64_t) ctx->max * 1000000000);
-    }
+    ngx_cordon_allow_take(&ngx_http_cordon.w, &ctx->allow, d);
 
     if (ctx->who.live) {
         ngx_cordon_who_seen(&ngx_http_cordon.w, &ctx->who);
@@ -374,8 +315,7 @@ ngx_http_cordon_app(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     }
 
     if (ctx->who.live
-        && ngx_http_cordon_copy(r->pool, &ctx->user,
-                                ngx_http_cordon.w.view.user)
+        && ngx_cordon_copy(r->pool, &ctx->user, ngx_http_cordon.w.view.user)
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -440,14 +380,14 @@ ngx_http_cordon_start(ngx_http_request_t *r)
     }
 
     if (!cd_snapshot_app_by_host(w->policy->snapshot,
-                                 ngx_http_cordon_str(&ctx->host), &app)
+                                 ngx_cordon_str(&ctx->host), &app)
         || app.kind != CD_APP_HTTP)
     {
         return ngx_http_cordon_reject(ctx, CD_REASON_NO_SUCH_APP,
                                       NGX_HTTP_MISDIRECTED_REQUEST);
     }
 
-    if (ngx_http_cordon_copy(r->pool, &ctx->app, app.name) != NGX_OK) {
+    if (ngx_cordon_copy(r->pool, &ctx->app, app.name) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

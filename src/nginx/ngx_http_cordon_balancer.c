@@ -273,21 +273,6 @@ ngx_http_cordon_resolve(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 }
 
 
-static ngx_int_t
-ngx_http_cordon_copy(ngx_pool_t *pool, ngx_str_t *to, struct cd_str from)
-{
-    to->len = from.len;
-    to->data = ngx_pnalloc(pool, from.len + 1);
-    if (to->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(to->data, from.ptr, from.len);
-
-    return NGX_OK;
-}
-
-
 /* NGX_OK, NGX_AGAIN (a name is being resolved), NGX_ERROR */
 
 ngx_int_t
@@ -324,8 +309,7 @@ ngx_http_cordon_route(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         }
 
         if (ctx->upstream_host.len == 0
-            && ngx_http_cordon_copy(r->pool, &ctx->upstream_host,
-                                    upstream.host)
+            && ngx_cordon_copy(r->pool, &ctx->upstream_host, upstream.host)
                != NGX_OK)
         {
             return NGX_ERROR;

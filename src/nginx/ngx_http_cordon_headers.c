@@ -30,6 +30,49 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
 };
 
 
+ngx_http_cordon_headers_t
+ngx_http_cordon_headers(ngx_http_request_t *r)
+{
+    ngx_http_cordon_headers_t  at;
+
+    at.part = &r->headers_in.headers.part;
+    at.i = 0;
+
+    return at;
+}
+
+
+ngx_table_elt_t *
+ngx_http_cordon_header_next(ngx_http_cordon_headers_t *at)
+{
+    ngx_table_elt_t  *h;
+
+    while (at->i >= at->part->nelts) {
+        if (at->part->next == NULL) {
+            return NULL;
+        }
+
+        at->part = at->part->next;
+        at->i = 0;
+    }
+
+    h = at->part->elts;
+
+    return &h[at->i++];
+}
+
+
+ngx_uint_t
+ngx_http_cordon_header_is(ngx_table_elt_t *h, const char *name)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    return h->key.len == len && ngx_strncmp(h->lowcase_key, name, len) == 0;
+}
+
+
 static void
 ngx_http_cordon_drop(ngx_table_elt_t *h)
 {
@@ -185,32 +228,18 @@ ngx_http_cordon_strip_cookie(ngx_table_elt_t *h)
 void
 ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t            *h;
+    ngx_http_cordon_headers_t   at;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    at = ngx_http_cordon_headers(r);
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
+        if (ngx_http_cordon_is_forged(h)) {
+            ngx_http_cordon_drop(h);
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (ngx_http_cordon_is_forged(&h[i])) {
-            ngx_http_cordon_drop(&h[i]);
-
-        } else if (cookies && h[i].key.len == 6
-                   && ngx_strncmp(h[i].lowcase_key, "cookie", 6) == 0)
-        {
-            ngx_http_cordon_strip_cookie(&h[i]);
+        } else if (cookies && ngx_http_cordon_header_is(h, "cookie")) {
+            ngx_http_cordon_strip_cookie(h);
         }
     }
 }
@@ -242,6 +271,22 @@ ngx_http_cordon_add_header(ngx_http_request_t *r, const char *name,
 }
 
 
+ngx_int_t
+ngx_http_cordon_trace_hex(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
+    ngx_str_t *trace)
+{
+    trace->len = 2 * sizeof(ctx->trace);
+    trace->data = ngx_pnalloc(r->pool, trace->len);
+    if (trace->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_hex_dump(trace->data, ctx->trace, sizeof(ctx->trace));
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 {
@@ -251,15 +296,13 @@ ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
     /* "00-" trace "-" span "-01" */
 
     p = ngx_pnalloc(r->pool, 3 + 32 + 1 + 16 + 3);
-    if (p == NULL) {
+    if (p == NULL || ngx_http_cordon_trace_hex(r, ctx, &trace) != NGX_OK) {
         return NGX_ERROR;
     }
 
     parent.data = p;
     p = ngx_cpymem(p, "00-", 3);
-    trace.data = p;
-    p = ngx_hex_dump(p, ctx->trace, sizeof(ctx->trace));
-    trace.len = (size_t) (p - trace.data);
+    p = ngx_cpymem(p, trace.data, trace.len);
     *p++ = '-';
     p = ngx_hex_dump(p, ctx->span, sizeof(ctx->span));
     p = ngx_cpymem(p, "-01", 3);

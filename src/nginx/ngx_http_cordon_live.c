@@ -9,8 +9,7 @@
  * client's connection is closed, or in HTTP/2 its stream reset, and the
  * upstream's connection is closed with it.
  *
- * The timer goes on in a worker that drains after a reload: it is then the
- * only one that can reach the WebSockets it still serves.
+ * When that is, and the timer: ngx_cordon_live.c.
  */
 #include "ngx_http_cordon.h"
 
@@ -76,72 +75,29 @@ ngx_http_cordon_cut(ngx_http_cordon_ctx_t *ctx)
 }
 
 
-/* What on_change says of a verdict that fell. 1: cut now. */
-
-static ngx_uint_t
-ngx_http_cordon_must_cut(ngx_http_cordon_ctx_t *ctx, struct cd_decision *d,
-    int64_t now)
-{
-    if (ctx->who.has_key && !ctx->who.live && ctx->user.len) {
-        return 1;                       /* session over, or person disabled */
-    }
-
-    if (d->cut_always) {
-        return 1;
-    }
-
-    switch (ctx->on_change) {
-
-    case CD_CHANGE_KEEP:
-        return 0;
-
-    case CD_CHANGE_DRAIN:
-        if (ctx->drain_at == 0) {
-            ctx->drain_at = now + (int64_t) ctx->drain * 1000000000;
-        }
-
-        return now >= ctx->drain_at;
-
-    default:
-        return 1;
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_cordon_is_over(ngx_http_cordon_ctx_t *ctx, int64_t now)
-{
-    return ctx->max
-           && now - ctx->started_at >= (int64_t) ctx->max * 1000000000;
-}
-
-
 /* Decides a live request again. 1: it has to go. */
 
 static ngx_uint_t
 ngx_http_cordon_again(ngx_http_cordon_ctx_t *ctx, int64_t now)
 {
+    ngx_uint_t          gone;
     struct cd_request   request;
     struct cd_decision  d;
 
     d = ngx_http_cordon_decide(ctx, &request);
 
-    if (d.verdict == CD_ALLOW && !ngx_http_cordon_is_over(ctx, now)) {
-        ctx->recheck_at = d.recheck_at;
-        ctx->drain_at = 0;
-        ctx->on_change = d.on_change;
-        ctx->drain = d.drain;
-        ctx->max = d.obligations.max;
-
+    if (d.verdict == CD_ALLOW && !ngx_cordon_allow_is_over(&ctx->allow, now)) {
+        ngx_cordon_allow_take(&ngx_http_cordon.w, &ctx->allow, &d);
         return 0;
     }
 
     ctx->reason = ngx_cordon_reason(&ctx->who, &d);
 
-    if (!ngx_http_cordon_must_cut(ctx, &d, now)
-        && !ngx_http_cordon_is_over(ctx, now))
-    {
-        ctx->recheck_at = ctx->drain_at ? ctx->drain_at : INT64_MAX;
+    /* session over, or person disabled */
+
+    gone = ctx->who.has_key && !ctx->who.live && ctx->user.len;
+
+    if (!ngx_cordon_allow_has_ended(&ctx->allow, &d, gone, now)) {
         return 0;
     }
 
@@ -309,15 +265,13 @@ ngx_http_cordon_sweep_conns(void)
  */
 
 static void
-ngx_http_cordon_sweep_live(ngx_uint_t policy_moved, ngx_uint_t moved,
-    int64_t now)
+ngx_http_cordon_sweep_live(ngx_cordon_look_t *look)
 {
     ngx_queue_t               cut, *q, *next;
     ngx_http_cordon_ctx_t    *ctx;
     ngx_http_cordon_worker_t *hw = &ngx_http_cordon;
 
     ngx_queue_init(&cut);
-    hw->next_recheck = INT64_MAX;
 
     for (q = ngx_queue_head(&hw->live);
          q != ngx_queue_sentinel(&hw->live);
@@ -326,25 +280,15 @@ ngx_http_cordon_sweep_live(ngx_uint_t policy_moved, ngx_uint_t moved,
         next = ngx_queue_next(q);
         ctx = ngx_queue_data(q, ngx_http_cordon_ctx_t, live);
 
-        if (policy_moved || now >= ctx->recheck_at
-            || ngx_http_cordon_is_over(ctx, now)
-            || (moved && ctx->who.has_key && hw->w.table
-                && cd_session_epoch(hw->w.table, ctx->who.key)
-                   != ctx->who.epoch))
+        if (ngx_cordon_allow_is_due(&hw->w, &ctx->allow, &ctx->who, look)
+            && ngx_http_cordon_again(ctx, look->now))
         {
-            if (ngx_http_cordon_again(ctx, now)) {
-                ngx_queue_remove(q);
-                ngx_queue_insert_tail(&cut, q);
-                continue;
-            }
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&cut, q);
+            continue;
         }
 
-        hw->next_recheck = ngx_min(hw->next_recheck, ctx->recheck_at);
-
-        if (ctx->max) {
-            hw->next_recheck = ngx_min(hw->next_recheck, ctx->started_at
-                                       + (int64_t) ctx->max * 1000000000);
-        }
+        ngx_cordon_allow_plan(&hw->w, &ctx->allow);
     }
 
     while (!ngx_queue_empty(&cut)) {
@@ -358,28 +302,16 @@ ngx_http_cordon_sweep_live(ngx_uint_t policy_moved, ngx_uint_t moved,
 void
 ngx_http_cordon_tick(ngx_event_t *ev)
 {
-    int64_t                    now;
-    uint64_t                   policy_gen;
-    ngx_uint_t                 moved;
+    ngx_cordon_look_t          look;
     ngx_http_cordon_worker_t  *hw = &ngx_http_cordon;
 
-    ngx_cordon_refresh_all(&hw->w, ev->log);
+    (void) ev;
 
-    now = ngx_cordon_now();
-    policy_gen = hw->w.policy_gen + hw->w.table_gen;
-    moved = ngx_cordon_moved(&hw->w);
-
-    if (moved || now >= hw->next_recheck) {
-        ngx_http_cordon_sweep_live(policy_gen != hw->decided_gen, moved, now);
-        hw->decided_gen = policy_gen;
+    if (ngx_cordon_tick(&hw->w, &look)) {
+        ngx_http_cordon_sweep_live(&look);
     }
 
-    if (moved || hw->conns_ended) {
+    if (look.moved || hw->conns_ended) {
         ngx_http_cordon_sweep_conns();
     }
-
-    /* not while (!ngx_exiting): see above. The timer is cancelable, it never
-     * keeps a worker that has nothing left from ending. */
-
-    ngx_add_timer(ev, NGX_CORDON_TICK);
 }

@@ -138,19 +138,6 @@ ngx_module_t  ngx_http_cordon_module = {
 /* ---- variables ---- */
 
 static ngx_int_t
-ngx_http_cordon_set(ngx_http_variable_value_t *v, ngx_str_t *s)
-{
-    v->data = s->data;
-    v->len = s->len & 0xfffffff;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_cordon_upstream_host_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -161,11 +148,11 @@ ngx_http_cordon_upstream_host_variable(ngx_http_request_t *r,
     ctx = ngx_http_cordon_ctx(r);
 
     if (ctx == NULL || ctx->upstream_host.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_cordon_variable_none(v);
     }
 
-    return ngx_http_cordon_set(v, &ctx->upstream_host);
+    return ngx_cordon_variable_set(v, ctx->upstream_host.data,
+                                   ctx->upstream_host.len);
 }
 
 
@@ -173,7 +160,7 @@ static ngx_int_t
 ngx_http_cordon_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t               s;
+    ngx_str_t               trace;
     ngx_http_cordon_ctx_t  *ctx;
 
     (void) data;
@@ -181,19 +168,14 @@ ngx_http_cordon_trace_variable(ngx_http_request_t *r,
     ctx = ngx_http_cordon_ctx(r);
 
     if (ctx == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_cordon_variable_none(v);
     }
 
-    s.len = 2 * sizeof(ctx->trace);
-    s.data = ngx_pnalloc(r->pool, s.len);
-    if (s.data == NULL) {
+    if (ngx_http_cordon_trace_hex(r, ctx, &trace) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    (void) ngx_hex_dump(s.data, ctx->trace, sizeof(ctx->trace));
-
-    return ngx_http_cordon_set(v, &s);
+    return ngx_cordon_variable_set(v, trace.data, trace.len);
 }
 
 
@@ -225,7 +207,7 @@ ngx_http_cordon_hsts_variable(ngx_http_request_t *r,
         hsts.len = 0;
     }
 
-    return ngx_http_cordon_set(v, &hsts);
+    return ngx_cordon_variable_set(v, hsts.data, hsts.len);
 }
 
 
@@ -236,9 +218,7 @@ ngx_http_cordon_certificate_variable(ngx_http_request_t *r,
     (void) r;
     (void) data;
 
-    v->not_found = 1;
-
-    return NGX_OK;
+    return ngx_cordon_variable_none(v);
 }
 
 
@@ -389,9 +369,7 @@ ngx_http_cordon_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (mcf->run.len > 1 && mcf->run.data[mcf->run.len - 1] == '/') {
-        mcf->run.len--;
-    }
+    ngx_cordon_conf_trim(&mcf->run);
 
     if (mcf->keys.len == 0) {
         mcf->keys.data = ngx_pnalloc(cf->pool, mcf->run.len + 11);
@@ -446,13 +424,8 @@ ngx_http_cordon_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cordon_module);
 
-    if ((conf->enable || conf->certificates) && mcf->run.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"cordon\" needs \"cordon_run\"");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_cordon_conf_check(cf, &mcf->run,
+                                 conf->enable || conf->certificates);
 }
 
 
@@ -525,23 +498,16 @@ ngx_http_cordon_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_cordon_init_process(ngx_cycle_t *cycle)
 {
-    ngx_event_t                  *tick;
     ngx_http_cordon_worker_t     *hw = &ngx_http_cordon;
     ngx_http_cordon_main_conf_t  *mcf;
 
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
-    {
-        return NGX_OK;
-    }
-
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_cordon_module);
 
-    if (mcf == NULL || mcf->run.len == 0) {
+    if (mcf == NULL || !ngx_cordon_conf_works(&mcf->run)) {
         return NGX_OK;
     }
 
     hw->conf = mcf;
-    hw->next_recheck = INT64_MAX;
     ngx_queue_init(&hw->live);
     ngx_queue_init(&hw->conns);
 
@@ -549,15 +515,7 @@ ngx_http_cordon_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    hw->tick_connection.fd = (ngx_socket_t) -1;
-
-    tick = &hw->tick;
-    tick->handler = ngx_http_cordon_tick;
-    tick->data = &hw->tick_connection;
-    tick->log = cycle->log;
-    tick->cancelable = 1;
-
-    ngx_add_timer(tick, NGX_CORDON_TICK);
+    ngx_cordon_tick_start(&hw->w, ngx_http_cordon_tick, cycle);
 
     return NGX_OK;
 }

@@ -34,22 +34,14 @@ static ngx_int_t
 ngx_http_cordon_page_headers(ngx_http_request_t *r,
     ngx_http_cordon_ctx_t *ctx)
 {
-    u_char     *p;
-    ngx_str_t   trace;
+    ngx_str_t  trace;
 
     ngx_http_cordon_strip(r, 0);
 
-    p = ngx_pnalloc(r->pool, 2 * sizeof(ctx->trace));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    trace.data = p;
-    trace.len = (size_t) (ngx_hex_dump(p, ctx->trace, sizeof(ctx->trace)) - p);
-
-    if (ngx_http_cordon_add_header(r, "X-Cordon-Client-Addr",
-                                   &r->connection->addr_text)
-        != NGX_OK
+    if (ngx_http_cordon_trace_hex(r, ctx, &trace) != NGX_OK
+        || ngx_http_cordon_add_header(r, "X-Cordon-Client-Addr",
+                                      &r->connection->addr_text)
+           != NGX_OK
         || ngx_http_cordon_add_header(r, "X-Cordon-Trace", &trace) != NGX_OK)
     {
         return NGX_ERROR;
@@ -80,34 +72,21 @@ ngx_http_cordon_page(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_cordon_wants_html(ngx_http_request_t *r)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t            *h;
+    ngx_http_cordon_headers_t   at;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    at = ngx_http_cordon_headers(r);
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return 0;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == 6
-            && ngx_strncmp(h[i].lowcase_key, "accept", 6) == 0)
-        {
-            return ngx_strlcasestrn(h[i].value.data,
-                                    h[i].value.data + h[i].value.len,
+    while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
+        if (ngx_http_cordon_header_is(h, "accept")) {
+            return ngx_strlcasestrn(h->value.data,
+                                    h->value.data + h->value.len,
                                     (u_char *) "text/html", 8)
                    != NULL;
         }
     }
+
+    return 0;
 }
 
 

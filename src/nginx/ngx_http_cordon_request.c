@@ -293,38 +293,22 @@ ngx_http_cordon_is_token(ngx_str_t *s)
 static ngx_int_t
 ngx_http_cordon_check_headers(ngx_http_request_t *r)
 {
-    ngx_uint_t        i, hosts, lengths, codings;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_uint_t                  hosts, lengths, codings;
+    ngx_table_elt_t            *h;
+    ngx_http_cordon_headers_t   at;
 
     hosts = lengths = codings = 0;
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    at = ngx_http_cordon_headers(r);
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (!ngx_http_cordon_is_token(&h[i].key)) {
+        if (!ngx_http_cordon_is_token(&h->key)) {
             return NGX_DECLINED;
         }
 
-        hosts += (h[i].key.len == 4
-                  && ngx_strncmp(h[i].lowcase_key, "host", 4) == 0);
-        lengths += (h[i].key.len == 14
-                    && ngx_strncmp(h[i].lowcase_key, "content-length", 14)
-                       == 0);
-        codings += (h[i].key.len == 17
-                    && ngx_strncmp(h[i].lowcase_key, "transfer-encoding", 17)
-                       == 0);
+        hosts += ngx_http_cordon_header_is(h, "host");
+        lengths += ngx_http_cordon_header_is(h, "content-length");
+        codings += ngx_http_cordon_header_is(h, "transfer-encoding");
     }
 
     if (hosts > 1 || lengths > 1 || codings > 1 || (lengths && codings)

@@ -30,12 +30,7 @@ typedef struct {
     ngx_str_t             target;
     ngx_cordon_addr_t     upstream;
     ngx_cordon_who_t      who;
-    int64_t               started_at;
-    int64_t               recheck_at;
-    int64_t               drain_at;
-    uint32_t              max;
-    uint32_t              drain;
-    uint8_t               on_change;
+    ngx_cordon_allow_t    allow;
     u_char                trace[16];
     unsigned              linked:1;
     unsigned              person:1;     /* allowed as somebody */
@@ -47,11 +42,7 @@ typedef struct {
 typedef struct {
     ngx_cordon_worker_t   w;
     ngx_queue_t           live;
-    int64_t               next_recheck;
-    uint64_t              decided_gen;
     ngx_uint_t            turn;
-    ngx_event_t           tick;
-    ngx_connection_t      tick_connection;
     unsigned              ready:1;
 } ngx_stream_cordon_worker_t;
 
@@ -67,9 +58,6 @@ struct cd_decision ngx_stream_cordon_decide(ngx_stream_cordon_ctx_t *ctx,
 /* d NULL: no decision is told, only what is known of the connection. */
 void ngx_stream_cordon_event(ngx_stream_cordon_ctx_t *ctx,
     ngx_uint_t event_class, struct cd_request *request,
-    struct cd_decision *d);
-/* Takes over what a fresh allow says about the rest of the connection. */
-void ngx_stream_cordon_enter(ngx_stream_cordon_ctx_t *ctx,
     struct cd_decision *d);
 void ngx_stream_cordon_leave(void *ctx);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Live TCP connections: decided again when policy or sessions moved or a clock
- * says so, and cut when the verdict fell. The timer goes on in a worker that
- * drains after a reload.
+ * says so, and cut when the verdict fell. When that is: ngx_cordon_live.c.
  */
 #include "ngx_stream_cordon.h"
 
@@ -72,49 +71,25 @@ ngx_stream_cordon_cut(ngx_stream_cordon_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
-ngx_stream_cordon_is_over(ngx_stream_cordon_ctx_t *ctx, int64_t now)
-{
-    return ctx->max
-           && now - ctx->started_at >= (int64_t) ctx->max * 1000000000;
-}
-
-
 /* 1: the connection has to go. */
 
 static ngx_uint_t
 ngx_stream_cordon_again(ngx_stream_cordon_ctx_t *ctx, int64_t now)
 {
-    ngx_uint_t          over;
     struct cd_request   request;
     struct cd_decision  d;
 
     d = ngx_stream_cordon_decide(ctx, &request);
-    over = ngx_stream_cordon_is_over(ctx, now);
 
-    if (d.verdict == CD_ALLOW && !over) {
-        ngx_stream_cordon_enter(ctx, &d);
+    if (d.verdict == CD_ALLOW && !ngx_cordon_allow_is_over(&ctx->allow, now)) {
+        ngx_cordon_allow_take(&ngx_stream_cordon.w, &ctx->allow, &d);
         return 0;
     }
 
-    if (!over && !d.cut_always && !(ctx->person && !ctx->who.live)) {
-
-        if (ctx->on_change == CD_CHANGE_KEEP) {
-            ctx->recheck_at = INT64_MAX;
-            return 0;
-        }
-
-        if (ctx->on_change == CD_CHANGE_DRAIN) {
-
-            if (ctx->drain_at == 0) {
-                ctx->drain_at = now + (int64_t) ctx->drain * 1000000000;
-            }
-
-            if (now < ctx->drain_at) {
-                ctx->recheck_at = ctx->drain_at;
-                return 0;
-            }
-        }
+    if (!ngx_cordon_allow_has_ended(&ctx->allow, &d,
+                                    ctx->person && !ctx->who.live, now))
+    {
+        return 0;
     }
 
     ngx_stream_cordon_event(ctx, CD_EVENT_CONNECTION_CUT, &request, &d);
@@ -124,14 +99,11 @@ ngx_stream_cordon_again(ngx_stream_cordon_ctx_t *ctx, int64_t now)
 
 
 static void
-ngx_stream_cordon_sweep(ngx_uint_t policy_moved, ngx_uint_t moved,
-    int64_t now)
+ngx_stream_cordon_sweep(ngx_cordon_look_t *look)
 {
     ngx_queue_t                 *q, *next;
     ngx_stream_cordon_ctx_t     *ctx;
     ngx_stream_cordon_worker_t  *sw = &ngx_stream_cordon;
-
-    sw->next_recheck = INT64_MAX;
 
     for (q = ngx_queue_head(&sw->live);
          q != ngx_queue_sentinel(&sw->live);
@@ -140,48 +112,27 @@ ngx_stream_cordon_sweep(ngx_uint_t policy_moved, ngx_uint_t moved,
         next = ngx_queue_next(q);
         ctx = ngx_queue_data(q, ngx_stream_cordon_ctx_t, live);
 
-        if ((policy_moved || now >= ctx->recheck_at
-             || ngx_stream_cordon_is_over(ctx, now)
-             || (moved && ctx->who.has_key && sw->w.table
-                 && cd_session_epoch(sw->w.table, ctx->who.key)
-                    != ctx->who.epoch))
-            && ngx_stream_cordon_again(ctx, now))
+        if (ngx_cordon_allow_is_due(&sw->w, &ctx->allow, &ctx->who, look)
+            && ngx_stream_cordon_again(ctx, look->now))
         {
             /* only shuts sockets: nothing leaves the list but this one */
             ngx_stream_cordon_cut(ctx);
             continue;
         }
 
-        sw->next_recheck = ngx_min(sw->next_recheck, ctx->recheck_at);
-
-        if (ctx->max) {
-            sw->next_recheck = ngx_min(sw->next_recheck, ctx->started_at
-                                       + (int64_t) ctx->max * 1000000000);
-        }
+        ngx_cordon_allow_plan(&sw->w, &ctx->allow);
     }
 }
 
 
-/* Goes on in a worker that drains after a reload. */
-
 void
 ngx_stream_cordon_tick(ngx_event_t *ev)
 {
-    int64_t                      now;
-    uint64_t                     gen;
-    ngx_uint_t                   moved;
-    ngx_stream_cordon_worker_t  *sw = &ngx_stream_cordon;
+    ngx_cordon_look_t  look;
 
-    ngx_cordon_refresh_all(&sw->w, ev->log);
+    (void) ev;
 
-    now = ngx_cordon_now();
-    gen = sw->w.policy_gen + sw->w.table_gen;
-    moved = ngx_cordon_moved(&sw->w);
-
-    if (moved || now >= sw->next_recheck) {
-        ngx_stream_cordon_sweep(gen != sw->decided_gen, moved, now);
-        sw->decided_gen = gen;
+    if (ngx_cordon_tick(&ngx_stream_cordon.w, &look)) {
+        ngx_stream_cordon_sweep(&look);
     }
-
-    ngx_add_timer(ev, NGX_CORDON_TICK);
 }

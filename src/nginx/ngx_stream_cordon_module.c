@@ -97,17 +97,10 @@ ngx_stream_cordon_target_variable(ngx_stream_session_t *s,
     ctx = ngx_stream_get_module_ctx(s, ngx_stream_cordon_module);
 
     if (ctx == NULL || !ctx->allowed) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_cordon_variable_none(v);
     }
 
-    v->data = ctx->target.data;
-    v->len = ctx->target.len & 0xfffffff;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_cordon_variable_set(v, ctx->target.data, ctx->target.len);
 }
 
 
@@ -118,9 +111,7 @@ ngx_stream_cordon_certificate_variable(ngx_stream_session_t *s,
     (void) s;
     (void) data;
 
-    v->not_found = 1;
-
-    return NGX_OK;
+    return ngx_cordon_variable_none(v);
 }
 
 
@@ -166,9 +157,7 @@ ngx_stream_cordon_run(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     mcf->run = value[1];
 
-    if (mcf->run.len > 1 && mcf->run.data[mcf->run.len - 1] == '/') {
-        mcf->run.len--;
-    }
+    ngx_cordon_conf_trim(&mcf->run);
 
     return NGX_CONF_OK;
 }
@@ -211,9 +200,10 @@ ngx_stream_cordon_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 
     mcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_cordon_module);
 
-    if ((conf->enable || conf->certificates) && mcf->run.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"cordon\" needs \"cordon_run\"");
+    if (ngx_cordon_conf_check(cf, &mcf->run,
+                              conf->enable || conf->certificates)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -259,23 +249,16 @@ ngx_stream_cordon_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
 {
-    ngx_event_t                    *tick;
     ngx_stream_cordon_worker_t     *sw = &ngx_stream_cordon;
     ngx_stream_cordon_main_conf_t  *mcf;
-
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
-    {
-        return NGX_OK;
-    }
 
     mcf = ngx_stream_cycle_get_module_main_conf(cycle,
                                                 ngx_stream_cordon_module);
 
-    if (mcf == NULL || mcf->run.len == 0) {
+    if (mcf == NULL || !ngx_cordon_conf_works(&mcf->run)) {
         return NGX_OK;
     }
 
-    sw->next_recheck = INT64_MAX;
     ngx_queue_init(&sw->live);
 
     if (ngx_cordon_worker_init(&sw->w, &mcf->run, "stream", cycle) != NGX_OK) {
@@ -283,15 +266,7 @@ ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
     }
 
     sw->ready = 1;
-    sw->tick_connection.fd = (ngx_socket_t) -1;
-
-    tick = &sw->tick;
-    tick->handler = ngx_stream_cordon_tick;
-    tick->data = &sw->tick_connection;
-    tick->log = cycle->log;
-    tick->cancelable = 1;
-
-    ngx_add_timer(tick, NGX_CORDON_TICK);
+    ngx_cordon_tick_start(&sw->w, ngx_stream_cordon_tick, cycle);
 
     return NGX_OK;
 }

@@ -10,13 +10,6 @@
 #include <openssl/x509.h>
 
 
-static struct cd_str
-ngx_stream_cordon_str(ngx_str_t *s)
-{
-    return cd_str_make(s->data, s->len);
-}
-
-
 /* ---- who, and the decision ---- */
 
 void
@@ -47,8 +40,8 @@ ngx_stream_cordon_create_ctx(ngx_stream_session_t *s)
     ngx_memzero(ctx, sizeof(*ctx));
 
     ctx->session = s;
-    ctx->started_at = ngx_cordon_now();
-    ctx->recheck_at = INT64_MAX;
+    ctx->allow.started_at = ngx_cordon_now();
+    ctx->allow.recheck_at = INT64_MAX;
     cln->handler = ngx_stream_cordon_leave;
 
     ngx_cordon_random(&ngx_stream_cordon.w, ctx->trace, sizeof(ctx->trace));
@@ -134,28 +127,12 @@ static void
 ngx_stream_cordon_fill(ngx_stream_cordon_ctx_t *ctx,
     struct cd_request *request)
 {
-    cd_request_init(request);
+    ngx_cordon_fill(&ngx_stream_cordon.w, request, &ctx->who,
+                    ctx->session->connection, &ctx->host, &ctx->app);
 
     request->kind = CD_KIND_TLS;
     request->capabilities = CD_CAN_MAX;
-    request->started_at = ctx->started_at;
-
-    cd_request_set_int(request, CD_ATTR_TIME, ngx_cordon_now());
-    cd_request_set_addr(request, CD_ATTR_SRC_IP,
-                        ngx_cordon_addr(ctx->session->connection->sockaddr));
-    cd_request_set_int(request, CD_ATTR_PROTO, IPPROTO_TCP);
-
-    if (ctx->host.len) {
-        cd_request_set_str(request, CD_ATTR_DST_NAME,
-                           ngx_stream_cordon_str(&ctx->host));
-    }
-
-    if (ctx->app.len) {
-        cd_request_set_str(request, CD_ATTR_APP,
-                           ngx_stream_cordon_str(&ctx->app));
-    }
-
-    ngx_cordon_who_fill(&ngx_stream_cordon.w, &ctx->who, request);
+    request->started_at = ctx->allow.started_at;
 }
 
 
@@ -188,22 +165,19 @@ ngx_stream_cordon_event(ngx_stream_cordon_ctx_t *ctx, ngx_uint_t event_class,
     w = &ngx_stream_cordon.w;
     c = ctx->session->connection;
 
-    ngx_cordon_event_begin(w, &e, event_class, &ctx->who);
-    cd_event_put_bytes(&e, CD_EVENT_F_TRACE, ctx->trace, sizeof(ctx->trace));
-    cd_event_put_num(&e, CD_EVENT_F_SRC_PORT, ngx_inet_get_port(c->sockaddr));
+    ngx_cordon_event_begin_of(w, &e, event_class, &ctx->who, c, ctx->trace);
 
     if (event_class == CD_EVENT_CONNECTION_END) {
         cd_event_put_num(&e, CD_EVENT_F_BYTES_IN,
                          (uint64_t) ctx->session->received);
         cd_event_put_num(&e, CD_EVENT_F_BYTES_OUT, (uint64_t) c->sent);
         cd_event_put_num(&e, CD_EVENT_F_DURATION,
-                         (uint64_t) (ngx_cordon_now() - ctx->started_at)
+                         (uint64_t) (ngx_cordon_now() - ctx->allow.started_at)
                          / 1000);
     }
 
     if (d) {
-        cd_event_put_decision(&e, w->policy ? w->policy->snapshot : NULL,
-                              request, d);
+        ngx_cordon_event_decision(w, &e, request, d);
 
     } else {
         cd_event_put_inputs(&e, request);
@@ -219,12 +193,7 @@ ngx_stream_cordon_reject(ngx_stream_cordon_ctx_t *ctx, enum cd_reason reason)
     struct cd_request   request;
     struct cd_decision  d;
 
-    ngx_memzero(&d, sizeof(d));
-    d.verdict = CD_DENY;
-    d.reason = (uint8_t) reason;
-    d.rule = CD_NO_RULE;
-    d.explained = CD_NO_RULE;
-    d.recheck_at = INT64_MAX;
+    d = ngx_cordon_refusal(reason);
 
     ngx_stream_cordon_fill(ctx, &request);
     ngx_stream_cordon_event(ctx, CD_EVENT_DECISION, &request, &d);
@@ -286,26 +255,6 @@ ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
 }
 
 
-void
-ngx_stream_cordon_enter(ngx_stream_cordon_ctx_t *ctx, struct cd_decision *d)
-{
-    ngx_stream_cordon_worker_t  *sw = &ngx_stream_cordon;
-
-    ctx->recheck_at = d->recheck_at;
-    ctx->on_change = d->on_change;
-    ctx->drain = d->drain;
-    ctx->max = d->obligations.max;
-    ctx->drain_at = 0;
-
-    sw->next_recheck = ngx_min(sw->next_recheck, ctx->recheck_at);
-
-    if (ctx->max) {
-        sw->next_recheck = ngx_min(sw->next_recheck, ctx->started_at
-                                   + (int64_t) ctx->max * 1000000000);
-    }
-}
-
-
 static ngx_int_t
 ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
     struct cd_app *app)
@@ -313,15 +262,11 @@ ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
     struct cd_request   request;
     struct cd_decision  d;
 
-    ctx->app.len = app->name.len;
-    ctx->app.data = ngx_pnalloc(s->connection->pool, app->name.len + 1);
-
-    if (ctx->app.data == NULL || ngx_stream_cordon_identify(s, ctx) != NGX_OK)
+    if (ngx_cordon_copy(s->connection->pool, &ctx->app, app->name) != NGX_OK
+        || ngx_stream_cordon_identify(s, ctx) != NGX_OK)
     {
         return NGX_STREAM_INTERNAL_SERVER_ERROR;
     }
-
-    ngx_memcpy(ctx->app.data, app->name.ptr, app->name.len);
 
     /* in the list before it is decided */
 
@@ -346,7 +291,7 @@ ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
 
     ctx->allowed = 1;
     ctx->person = ctx->who.live;
-    ngx_stream_cordon_enter(ctx, &d);
+    ngx_cordon_allow_take(&ngx_stream_cordon.w, &ctx->allow, &d);
     ngx_cordon_who_seen(&ngx_stream_cordon.w, &ctx->who);
     ngx_stream_cordon_event(ctx, CD_EVENT_CONNECTION_BEGIN, &request, NULL);
 
@@ -390,7 +335,7 @@ ngx_stream_cordon_preread(ngx_stream_session_t *s)
 
     if (rc != NGX_OK
         || !cd_snapshot_app_by_host(w->policy->snapshot,
-                                    ngx_stream_cordon_str(&ctx->host), &app)
+                                    ngx_cordon_str(&ctx->host), &app)
         || app.kind != CD_APP_TCP)
     {
         return ngx_stream_cordon_reject(ctx, CD_REASON_NO_SUCH_APP);
