@@ -9,12 +9,15 @@
 #	        cordond -- agent front + broker
 #
 #	api METHOD PATH [JSON]	cordond's API; the answer is printed
+#	people N		makes p-0 to p-(N - 1), as "person" does
 #	enter JAR NAME		signs a person in by password
 #	token JAR		the cookie of the app "bench" in the jar
 #	forget JAR		... is thrown away: the next visit makes another
 #	figures NAME FILE	p50, p90, p99, max and n of a column of numbers
 #	us			microseconds of the clock
 #	load FILE [OPTION...]	wrk as bench's session, in the background
+#
+# CHAIN_CONF is its cordon.conf.
 
 CORDON_SOURCE=${CORDON_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 export CORDON_BUILD=${CORDON_BUILD:-$CORDON_SOURCE/build}
@@ -53,6 +56,23 @@ EOF
 person() { # NAME: without a second factor, so that one may come often
 	api POST /v1/users "{\"name\":\"$1\",\"groups\":[\"bench\"],
 		\"password\":\"a password for $1\"}" >/dev/null
+}
+
+people() { # N: four at a time, on kept connections
+	local i n
+	for ((i = 0; i < $1; i++)); do
+		[ $i = 0 ] || echo next
+		cat <<-EOF
+			unix-socket = "$run/api.sock"
+			url = "http://cordon/v1/users"
+			header = "Content-Type: application/json"
+			data = "{\"name\":\"p-$i\",\"groups\":[\"bench\"],\"password\":\"a password for p-$i\"}"
+			output = "/dev/null"
+			write-out = "%{http_code}\n"
+		EOF
+	done >"$tmp/people"
+	n=$(curl -s --parallel --parallel-max 4 -K "$tmp/people" | grep -c '^201$')
+	[ "$n" = "$1" ]
 }
 
 enter() { # JAR NAME
@@ -120,6 +140,8 @@ inside() { nsenter -t "$(cat "$run/gw/nginx.pid")" -n "$@"; }
 reached() { [ "$(visit "$tmp/jar" "$(bench_url)")" = 200 ]; }
 
 chain_up() {
+	mkdir -p "$tmp/conf"
+	echo "${CHAIN_CONF-}" >"$tmp/conf/cordon.conf"
 	demo_up --workers $workers
 	demo_wait || return 1
 	local p
