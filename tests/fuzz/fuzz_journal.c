@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A segment file of any content: the reader ends, gives only frames whose
- * checksum holds at their place, and goes forward with every step.
+ * checksum holds at their place, and goes forward with every step. A list of
+ * nodes that decodes is the same list when written and read again.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,12 +12,41 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What was read is what is written and read again, and each name leads to
+ * what was last said of it. A list may hold a name twice. */
+static void nodes_again(struct cd_nodes *nodes)
+{
+	struct cd_nodes again = {.list = NULL};
+	struct cd_buf b, c;
+	bool made;
+
+	cd_buf_init(&b, 1u << 20);
+	cd_buf_init(&c, 1u << 20);
+	cd_nodes_encode(nodes, &b);
+	cd_assert(!b.err && cd_nodes_is(cd_buf_get(&b)));
+	cd_assert(cd_nodes_decode(&again, cd_buf_get(&b)) == 0);
+	cd_nodes_encode(&again, &c);
+	cd_assert(b.len == c.len && !memcmp(b.data, c.data, b.len));
+	for (uint32_t i = 0; i < nodes->n; i++) {
+		struct cd_str name = cd_str_from(nodes->list[i].name);
+
+		cd_assert(cd_nodes_get(nodes, name, &made) == (int)i && !made);
+	}
+	cd_buf_done(&b);
+	cd_buf_done(&c);
+	cd_nodes_done(&again);
+}
+
 static void look_at(struct cd_str payload)
 {
 	struct cd_nodes nodes = {.list = NULL};
 	struct cd_batch batch;
+	bool is = cd_nodes_is(payload);
 
-	(void)cd_nodes_decode(&nodes, payload);
+	if (cd_nodes_decode(&nodes, payload) == 0) {
+		cd_assert(is);
+		nodes_again(&nodes);
+	}
 	cd_nodes_done(&nodes);
 	(void)cd_batch_decode_header(payload, &batch);
 }

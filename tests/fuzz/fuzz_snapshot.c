@@ -3,8 +3,8 @@
  * A policy image with arbitrary edits, or arbitrary bytes as an image: what
  * passes the check is decided on and read. The image is compiled here, so that
  * it always has the layout of this build. An input that begins with 'E' is a
- * list of edits (offset in two bytes, byte to exclusive-or); any other is the
- * image.
+ * list of edits (offset in two bytes, byte to exclusive-or), one with 'F' the
+ * same of a policy whose app has more lines; any other is the image.
  */
 #include <cordon/policy.h>
 
@@ -16,27 +16,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char text[] =
-	"version 1\n"
-	"segment corp cidr 10.0.0.0/8, fd00:1::/48\n"
-	"segment prod in corp cidr 10.20.0.0/16\n"
-	"hosts db where tier=db and not env=test\n"
-	"domains updates *.debian.org\n"
-	"feed bad file \"/f\"\n"
-	"group leads = user ann, group sre\n"
-	"posture ok = device.managed and device.os_age < 30d\n"
-	"app pay\n  url https://pay.example.com\n  upstream http://10.20.4.7:8080\n"
-	"allow \"a\" from group leads on ok to app pay method GET path \"/api/*\"\n"
-	"  when (mfa.age < 12h or not geo.country in DE, AT) and user.name like \"a*\"\n"
-	"  with max 4h\n"
-	"allow \"b\" from any to hosts db, domains updates, segment prod service https\n"
-	"  when time in mon-fri 07:00-19:00 UTC and approval by group leads 2\n"
-	"deny \"c\" from people to any when src.ip in feed bad or src.ip in 192.0.2.0/24\n";
+#define POLICY                                                                            \
+	"version 1\n"                                                                     \
+	"segment corp cidr 10.0.0.0/8, fd00:1::/48\n"                                     \
+	"segment prod in corp cidr 10.20.0.0/16\n"                                        \
+	"hosts db where tier=db and not env=test\n"                                       \
+	"domains updates *.debian.org\n"                                                  \
+	"feed bad file \"/f\"\n"                                                          \
+	"group leads = user ann, group sre\n"                                             \
+	"posture ok = device.managed and device.os_age < 30d\n"                           \
+	"app pay\n  url https://pay.example.com\n  upstream http://10.20.4.7:8080\n"      \
+	"allow \"a\" from group leads on ok to app pay method GET path \"/api/*\"\n"      \
+	"  when (mfa.age < 12h or not geo.country in DE, AT) and user.name like \"a*\"\n" \
+	"  with max 4h\n"                                                                 \
+	"allow \"b\" from any to hosts db, domains updates, segment prod service https\n" \
+	"  when time in mon-fri 07:00-19:00 UTC and approval by group leads 2\n"          \
+	"deny \"c\" from people to any when src.ip in feed bad or src.ip in 192.0.2.0/24\n"
 
-static struct {
+static const char *const texts[] = {
+	POLICY,
+	POLICY "app wiki\n  url https://wiki.example.com\n"
+	       "  upstream http://10.20.4.8:8080, http://10.20.4.9:8080\n"
+	       "  health /ok\n  timeout 30s\n",
+};
+
+static struct image {
 	void *bytes;
 	size_t size;
-} image;
+} images[CD_ARRAY_SIZE(texts)];
 
 static int no_feed(void *ctx, struct cd_str location, char **ret, size_t *len)
 {
@@ -47,15 +54,15 @@ static int no_feed(void *ctx, struct cd_str location, char **ret, size_t *len)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static void make_image(void)
+static void make_image(const char *text, struct image *image)
 {
 	struct cd_source source = {"fuzz.cordon", cd_str_from(text)};
 	struct cd_loader loader = {NULL, no_feed, NULL};
 	struct cd_policy *policy = NULL;
 
 	cd_assert(cd_policy_parse(&source, 1, NULL, &policy) == 0);
-	cd_assert(cd_policy_compile(policy, &loader, NULL, &image.bytes,
-				    &image.size) == 0);
+	cd_assert(cd_policy_compile(policy, &loader, NULL, &image->bytes,
+				    &image->size) == 0);
 	cd_policy_free(&policy);
 }
 
@@ -110,29 +117,86 @@ static void decide(const struct cd_snapshot *s, unsigned int i)
 	(void)cd_rule_name(s, d.rule);
 }
 
+/* Text of an image lies in it, every byte of it. */
+static void inside(const struct cd_snapshot *s, struct cd_str text)
+{
+	const char *base = (const char *)s;
+
+	cd_assert(text.len <= cd_snapshot_size(s));
+	if (text.len)
+		cd_assert(text.ptr >= base &&
+			  text.ptr + text.len <= base + cd_snapshot_size(s));
+}
+
+/* What gateways ask beside the decision. Nothing is found past the end. */
+static void ask_app(const struct cd_snapshot *s, uint32_t i)
+{
+	struct cd_upstream u;
+	struct cd_app app, found;
+	struct cd_str text;
+
+	cd_assert(cd_snapshot_app(s, i, &app) && app.index == i);
+	inside(s, app.name);
+	inside(s, app.url);
+	inside(s, app.host);
+	for (uint32_t k = 0; k < app.n_upstreams && k < 8; k++) {
+		cd_assert(cd_snapshot_upstream(s, i, k, &u));
+		inside(s, u.host);
+	}
+	cd_assert(!cd_snapshot_upstream(s, i, app.n_upstreams, &u));
+	if (cd_snapshot_app_by_name(s, app.name, &found))
+		cd_assert(found.index < cd_snapshot_app_count(s));
+	if (cd_snapshot_app_by_host(s, app.host, &found))
+		cd_assert(found.index < cd_snapshot_app_count(s));
+	if (cd_snapshot_app_setting(s, i, CD_STR("timeout"), &text))
+		inside(s, text);
+	(void)cd_snapshot_app_setting(s, i, CD_STR("no such line"), &text);
+}
+
+static void ask(const struct cd_snapshot *s)
+{
+	uint32_t n = cd_snapshot_app_count(s);
+	struct cd_upstream u;
+	struct cd_app app;
+	struct cd_str text;
+
+	for (uint32_t i = 0; i < n && i < 64; i++)
+		ask_app(s, i);
+	cd_assert(!cd_snapshot_app(s, n, &app));
+	cd_assert(!cd_snapshot_upstream(s, n, 0, &u));
+	cd_assert(!cd_snapshot_app_setting(s, n, CD_STR("timeout"), &text));
+	cd_assert(!cd_snapshot_app_by_name(s, CD_STR("no such app"), &app));
+	(void)cd_snapshot_app_by_host(s, CD_STR("pay.example.com"), &app);
+	n = cd_snapshot_rule_count(s);
+	for (uint32_t i = 0; i < n && i < 64; i++)
+		inside(s, cd_rule_name(s, i));
+	cd_assert(cd_rule_name(s, n).len == 0);
+}
+
 static void use(const void *bytes, size_t size)
 {
 	const struct cd_snapshot *s;
-	struct cd_upstream u;
-	struct cd_app app;
 
+	/* words are read where they stand: an image begins at one */
+	cd_assert(cd_snapshot_open((const char *)bytes + 1, size, &s) ==
+		  -EINVAL);
 	if (cd_snapshot_open(bytes, size, &s) || cd_snapshot_check(s, NULL))
 		return;
+	cd_assert(cd_snapshot_size(s) == size);
 	for (unsigned int i = 0; i < 16; i++)
 		decide(s, i);
-	for (uint32_t i = 0; i < cd_snapshot_app_count(s) && i < 64; i++)
-		if (cd_snapshot_app(s, i, &app))
-			(void)cd_snapshot_upstream(s, i, 0, &u);
-	(void)cd_snapshot_app_by_host(s, CD_STR("pay.example.com"), &app);
+	ask(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct image *image = images;
 	unsigned char *copy;
 
-	if (!image.bytes)
-		make_image();
-	if (size == 0 || data[0] != 'E') {
+	if (!images[0].bytes)
+		for (size_t i = 0; i < CD_ARRAY_SIZE(texts); i++)
+			make_image(texts[i], &images[i]);
+	if (size == 0 || (data[0] != 'E' && data[0] != 'F')) {
 		copy = malloc(size + 8);
 		cd_assert(copy);
 		memcpy(copy, data, size);
@@ -140,13 +204,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(copy);
 		return 0;
 	}
-	copy = malloc(image.size);
+	image += data[0] == 'F';
+	copy = malloc(image->size + 1);
 	cd_assert(copy);
-	memcpy(copy, image.bytes, image.size);
+	memcpy(copy, image->bytes, image->size);
 	for (size_t i = 1; i + 2 < size; i += 3)
-		copy[(data[i] | (size_t)data[i + 1] << 8) % image.size] ^=
+		copy[(data[i] | (size_t)data[i + 1] << 8) % image->size] ^=
 			data[i + 2];
-	use(copy, image.size);
+	use(copy, image->size);
 	free(copy);
 	return 0;
 }
