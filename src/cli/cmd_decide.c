@@ -201,9 +201,9 @@ static void put_report(struct cd_json_writer *w, const struct cd_snapshot *s,
 }
 
 static void put_decision(struct cd_json_writer *w, const struct cd_snapshot *s,
-			 const struct cd_request *r)
+			 struct cd_request *r)
 {
-	struct cd_decision d = cd_decide(s, r);
+	struct cd_decision d = cd_input_decide(s, r);
 	char text[CD_RFC3339_SIZE];
 
 	cd_json_object(w);
@@ -254,9 +254,9 @@ static int answer(struct stream *st)
 		return err;
 	cd_buf_clear(&st->out);
 	cd_json_writer_init(&w, &st->out, 0);
-	err = st->line.err ? -EINVAL :
-			     cd_input_json(cd_buf_get(&st->line), st->s, arena,
-					   &r, error);
+	err = st->line.err ?
+		      -EINVAL :
+		      cd_input_json(cd_buf_get(&st->line), arena, &r, error);
 	if (err) {
 		st->refused = true;
 		cd_json_object(&w);

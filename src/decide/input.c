@@ -16,7 +16,6 @@
 #define NAMES_MAX 4096 /* elements of one set */
 
 struct input {
-	const struct cd_snapshot *snapshot;
 	struct cd_arena *arena;
 	struct cd_request *r;
 	struct cd_json j;
@@ -488,37 +487,12 @@ static int put_key(struct input *in, uint64_t *seen)
 	return put_json(in, attr, true);
 }
 
-static uint8_t kind_of_app(const struct cd_snapshot *snapshot,
-			   const struct cd_value *v)
-{
-	static const uint8_t of[] = {
-		[CD_APP_HTTP] = CD_KIND_HTTP, [CD_APP_TCP] = CD_KIND_TLS,
-		[CD_APP_UDP] = CD_KIND_TLS,   [CD_APP_SSH] = CD_KIND_SHELL,
-		[CD_APP_RDP] = CD_KIND_SHELL,
-	};
-	struct cd_app app;
-
-	if (v->state != CD_KNOWN || !snapshot ||
-	    !cd_snapshot_app_by_name(snapshot, v->u.s.s, &app))
-		return 0;
-	return of[app.kind];
-}
-
-/* Only from the app, and only from what is there: see the header. A path or a
- * method alone says nothing that the kind would add. */
-static void derive_kind(struct input *in)
-{
-	if (!in->r->kind)
-		in->r->kind = kind_of_app(in->snapshot, &in->r->v[CD_ATTR_APP]);
-}
-
-int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
-		  struct cd_arena *arena, struct cd_request *ret_request,
+int cd_input_json(struct cd_str line, struct cd_arena *arena,
+		  struct cd_request *ret_request,
 		  char error[CD_INPUT_ERROR_MAX])
 {
 	struct cd_request r;
-	struct input in = {
-		.snapshot = snapshot, .arena = arena, .r = &r, .error = error};
+	struct input in = {.arena = arena, .r = &r, .error = error};
 	uint64_t seen = 0;
 	int err = 0;
 
@@ -538,7 +512,6 @@ int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
 	if (in.j.event != CD_JSON_OBJECT_END ||
 	    cd_json_next(&in.j) != CD_JSON_END)
 		return json_error(&in);
-	derive_kind(&in);
 	*ret_request = r;
 	return 0;
 }

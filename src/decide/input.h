@@ -19,21 +19,25 @@
 #define CD_INPUT_LINE_MAX (1u << 20) /* bytes of one request */
 #define CD_INPUT_ERROR_MAX 256
 
-/* Parses one request. Strings live in the arena (or in line). snapshot may
- * be NULL: then the kind is not taken from the app. -EINVAL with a sentence
- * in error; ret_request is then untouched. */
-int cd_input_json(struct cd_str line, const struct cd_snapshot *snapshot,
-		  struct cd_arena *arena, struct cd_request *ret_request,
+/* Parses one request. Strings live in the arena (or in line); the kind is 0
+ * where the line does not say it. -EINVAL with a sentence in error;
+ * ret_request is then untouched. */
+int cd_input_json(struct cd_str line, struct cd_arena *arena,
+		  struct cd_request *ret_request,
 		  char error[CD_INPUT_ERROR_MAX]);
 
-/* Does the request contradict itself (a host with a user.name, an app at
- * another address, a path that is not normalised)? -EINVAL with a sentence in
- * error. cd_input_json() does not ask: such a line is answered, and what a kind
- * or subject never has is absent. But only of a request that passes is it sure
- * that removing a key can never turn a refusal into an allow. */
-int cd_input_check(const struct cd_snapshot *snapshot,
-		   const struct cd_request *request,
-		   char error[CD_INPUT_ERROR_MAX]);
+/* The kind of a request to the app that it names (a web app is asked by HTTP);
+ * 0 when it names none that the policy has. */
+uint8_t cd_input_app_kind(const struct cd_snapshot *snapshot,
+			  const struct cd_request *request);
+
+/* Decides a parsed line; a kind it does not say is that of its app. As
+ * cd_decide(), but for lines whose keys contradict each other as well: removing
+ * a key from any line never turns a refusal into an allow. A line that is
+ * refused as it stands and contradicts itself is allowed when a line is that
+ * it contains; request is then that one, else the line with its kind. */
+struct cd_decision cd_input_decide(const struct cd_snapshot *snapshot,
+				   struct cd_request *request);
 
 /* Sets one attribute from text: "yes", "12d", "low", "203.0.113.5",
  * "finance, ops", "tier=web, env=prod", "unknown" (forgets it). */

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (cd_arena_new(1 << 20, &arena))
 		return 0;
-	if (cd_input_json(rest, NULL, arena, &r, error) == 0)
+	if (cd_input_json(rest, arena, &r, error) == 0)
 		cd_assert(r.kind == 0 || (r.kind & (r.kind - 1)) == 0);
 	cd_request_init(&r);
 	line = cd_str_split(rest, '\n', &rest);

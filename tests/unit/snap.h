@@ -123,12 +123,12 @@ snap_decide(const struct snap *s, const char *json, struct cd_decision *ret)
 	memcpy(text, json, n + 1);
 	for (size_t i = 0; i < n; i++)
 		text[i] = text[i] == '\'' ? '"' : text[i];
-	if (cd_input_json(cd_str_make(text, n), s->s, arena, &r, error)) {
+	if (cd_input_json(cd_str_make(text, n), arena, &r, error)) {
 		snprintf(line, sizeof(line), "error: %s", error);
 		cd_arena_free(&arena);
 		return line;
 	}
-	d = cd_decide(s->s, &r);
+	d = cd_input_decide(s->s, &r);
 	cd_buf_init(&out, sizeof(line) - 1);
 	cd_buf_printf(&out, "%s %s %.*s",
 		      cd_verdict_name((enum cd_verdict)d.verdict),

@@ -14,7 +14,7 @@ static int parse(const char *line, struct cd_request *r)
 	cd_arena_free(&arena);
 	if (cd_arena_new(1 << 20, &arena))
 		return -ENOMEM;
-	return cd_input_json(cd_str_from(line), NULL, arena, r, error);
+	return cd_input_json(cd_str_from(line), arena, r, error);
 }
 
 TEST(every_absent_key_is_unknown)
