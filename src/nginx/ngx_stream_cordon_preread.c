@@ -316,6 +316,14 @@ ngx_stream_cordon_preread(ngx_stream_session_t *s)
 
     w = &ngx_stream_cordon.w;
 
+    /* At the end our close_notify is sent and the client's is not waited for,
+     * as nginx does for HTTP: what it sent meanwhile would come instead, and
+     * nginx logs that as critical. */
+
+    if (s->connection->ssl) {
+        s->connection->ssl->no_wait_shutdown = 1;
+    }
+
     ctx = ngx_stream_cordon_create_ctx(s);
     if (ctx == NULL) {
         return NGX_STREAM_INTERNAL_SERVER_ERROR;
