@@ -140,7 +140,7 @@ void ngx_cordon_fill(ngx_cordon_worker_t *w, struct cd_request *request,
     ngx_str_t *app);
 /* cd_decide, or why there can be no decision. */
 struct cd_decision ngx_cordon_decide(ngx_cordon_worker_t *w,
-    struct cd_request *request);
+    ngx_cordon_who_t *who, struct cd_request *request);
 /* A refusal that no policy was asked about. */
 struct cd_decision ngx_cordon_refusal(enum cd_reason reason);
 /* The reason that people and logs are told. */

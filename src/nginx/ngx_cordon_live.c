@@ -61,10 +61,13 @@ ngx_cordon_allow_has_ended(ngx_cordon_allow_t *allow, struct cd_decision *d,
         return 1;
     }
 
+    /* kept for now; its session and the policy still end by the clock */
+
+    allow->recheck_at = d->recheck_at;
+
     switch (allow->on_change) {
 
     case CD_CHANGE_KEEP:
-        allow->recheck_at = INT64_MAX;
         return 0;
 
     case CD_CHANGE_DRAIN:
@@ -72,7 +75,7 @@ ngx_cordon_allow_has_ended(ngx_cordon_allow_t *allow, struct cd_decision *d,
             allow->drain_at = now + (int64_t) allow->drain * 1000000000;
         }
 
-        allow->recheck_at = allow->drain_at;
+        allow->recheck_at = ngx_min(allow->recheck_at, allow->drain_at);
 
         return now >= allow->drain_at;
 

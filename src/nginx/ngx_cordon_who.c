@@ -302,14 +302,41 @@ ngx_cordon_refusal(enum cd_reason reason)
 }
 
 
+/*
+ * A decision holds no longer than what it was made from: the policy has an
+ * end, and the session has one. Both come by the clock, with nobody to tell,
+ * for the control plane may be away and the agent dead by then.
+ */
+
+static int64_t
+ngx_cordon_holds_until(ngx_cordon_worker_t *w, ngx_cordon_who_t *who)
+{
+    int64_t  end;
+
+    end = w->policy->not_after;
+
+    if (who->live && w->view.expires) {
+        end = ngx_min(end, (int64_t) w->view.expires);
+    }
+
+    return end < INT64_MAX / 1000000000 ? end * 1000000000 : INT64_MAX;
+}
+
+
+/* After ngx_cordon_who_find(), with the view still at hand. */
+
 struct cd_decision
-ngx_cordon_decide(ngx_cordon_worker_t *w, struct cd_request *request)
+ngx_cordon_decide(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
+    struct cd_request *request)
 {
     struct cd_decision  d;
 
     if (w->policy && w->table && !cd_snapmap_is_expired(w->policy, ngx_time()))
     {
-        return cd_decide(w->policy->snapshot, request);
+        d = cd_decide(w->policy->snapshot, request);
+        d.recheck_at = ngx_min(d.recheck_at, ngx_cordon_holds_until(w, who));
+
+        return d;
     }
 
     d = ngx_cordon_refusal(CD_REASON_INTERNAL);

@@ -115,7 +115,7 @@ ngx_http_cordon_decide(ngx_http_cordon_ctx_t *ctx, struct cd_request *request)
                         ngx_cordon_str(&ctx->app));
     ngx_http_cordon_fill(ctx, request);
 
-    return ngx_cordon_decide(&ngx_http_cordon.w, request);
+    return ngx_cordon_decide(&ngx_http_cordon.w, &ctx->who, request);
 }
 
 

@@ -147,7 +147,7 @@ ngx_stream_cordon_decide(ngx_stream_cordon_ctx_t *ctx,
     ngx_cordon_who_find(&ngx_stream_cordon.w, &ctx->who, CD_STR_NULL);
     ngx_stream_cordon_fill(ctx, request);
 
-    d = ngx_cordon_decide(&ngx_stream_cordon.w, request);
+    d = ngx_cordon_decide(&ngx_stream_cordon.w, &ctx->who, request);
     d.reason = (uint8_t) ngx_cordon_reason(&ctx->who, &d);
 
     return d;
