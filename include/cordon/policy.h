@@ -49,6 +49,34 @@ int cd_policy_to_json(const struct cd_policy *policy, char **ret_text,
 int cd_policy_from_json(struct cd_str json, struct cd_diag *diag,
 			struct cd_policy **ret_policy);
 
+/* ---- feeds: lists of addresses and names that others keep ---- */
+#define CD_FEED_REFRESH 3600u /* seconds, when the policy does not say */
+#define CD_FEED_WHY 512 /* bytes of a message of cd_feed_why() */
+
+struct cd_feed {
+	struct cd_str name, location; /* borrowed from the policy */
+	bool is_url; /* else location is a file */
+	bool report; /* `mode report` */
+	uint32_t refresh; /* seconds */
+};
+
+/* The feed with this number, in no order; false: there are no more. */
+bool cd_policy_feed(const struct cd_policy *policy, size_t index,
+		    struct cd_feed *ret_feed);
+
+struct cd_feed_found {
+	size_t entries;
+	size_t line; /* lines read; after CD_E_SYNTAX the bad one */
+	bool heading; /* a heading was passed over */
+	char word[80]; /* what is bad, quoted */
+};
+
+/* Is this the text of a feed? 0, CD_E_SYNTAX or CD_E_LIMIT. */
+int cd_feed_check(struct cd_str text, struct cd_feed_found *ret_found);
+/* "PLACE:LINE: what is wrong", after cd_feed_check() failed. */
+void cd_feed_why(struct cd_str place, const struct cd_feed_found *found,
+		 char *out, size_t size);
+
 /* What a policy refers to by name. A loader returns heap bytes for free(),
  * -ENOENT when there is none. NULL functions: nothing is there. */
 struct cd_loader {

@@ -346,6 +346,33 @@ static int check_urls(struct cd_checker *c)
 	return 0;
 }
 
+/* Plain http is for a server on this machine alone: who can change a list on
+ * its way changes the policy. */
+static bool is_feed_url(struct cd_str s)
+{
+	return cd_str_has_prefix(s, CD_STR("https://")) ||
+	       cd_str_has_prefix(s, CD_STR("http://127.")) ||
+	       cd_str_has_prefix(s, CD_STR("http://[::1]"));
+}
+
+static void check_feeds(struct cd_checker *c)
+{
+	const struct cd_policy *p = c->policy;
+
+	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_FEED]; i++) {
+		const struct cd_ast_feed *f =
+			(const void *)p->of_kind[CD_AST_FEED][i];
+
+		if (f->is_url && !is_feed_url(f->location.s))
+			cd_check_error(
+				c, f->location.span,
+				"the url of a feed begins with https://");
+		if (!f->is_url && f->location.s.ptr[0] != '/')
+			cd_check_error(c, f->location.span,
+				       "the file of a feed begins with /");
+	}
+}
+
 int cd_check_sets(struct cd_checker *c)
 {
 	const struct cd_policy *p = c->policy;
@@ -355,6 +382,7 @@ int cd_check_sets(struct cd_checker *c)
 	for (int k = 0; k < CD_AST_KINDS; k++)
 		for (uint32_t i = 0; i < p->n_of_kind[k]; i++)
 			check_twice(c, p->of_kind[k][i]);
+	check_feeds(c);
 	check_circles(c, CD_AST_GROUP);
 	check_postures(c);
 	no_circle = check_circles(c, CD_AST_SEGMENT);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sets of names and of addresses: `domains` statements and feeds. A feed is
- * text that others publish: one entry a line, the first column counts, '#'
- * begins a comment. An entry is an address, a prefix or a DNS name; what is
- * neither is counted and told once.
+ * Sets of names and of addresses: `domains` statements and feeds (feed.c reads
+ * their text). A feed with a bad line fails the policy: who keeps a good copy
+ * hands that to the compiler instead.
  */
 #include "policy/compile.h"
-
-#include "base/addr.h"
+#include "policy/feed.h"
 
 struct names {
 	struct cd_compile *c;
@@ -45,107 +43,40 @@ static void put_domains(struct names *n)
 }
 
 /* ---- feeds ------------------------------------------------------------------ */
-/* The first column of a line, without comment. */
-static struct cd_str first_column(struct cd_str line)
-{
-	struct cd_str rest;
-
-	line = cd_str_trim(cd_str_split(line, '#', &rest));
-	for (size_t i = 0; i < line.len; i++)
-		if (line.ptr[i] == ',' || line.ptr[i] == ';' ||
-		    line.ptr[i] == ' ' || line.ptr[i] == '\t')
-			line.len = i;
-	if (line.len >= 2 && line.ptr[0] == '"' &&
-	    line.ptr[line.len - 1] == '"')
-		line = cd_str_make(line.ptr + 1, line.len - 2);
-	return line;
-}
-
-/* A DNS name as feeds write it, lower case into out (256 bytes): at least two
- * labels, so that a heading is not taken for one. */
-static bool read_name(struct cd_str s, char out[256], struct cd_str *ret_name)
-{
-	size_t label = 0, dots = 0;
-
-	if (s.len && s.ptr[s.len - 1] == '.')
-		s.len--;
-	if (s.len == 0 || s.len > 253)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		char ch = s.ptr[i];
-
-		if (ch >= 'A' && ch <= 'Z')
-			ch = (char)(ch + 32);
-		if (ch == '.' ? label == 0 :
-				!((ch >= 'a' && ch <= 'z') ||
-				  (ch >= '0' && ch <= '9') || ch == '-' ||
-				  ch == '_'))
-			return false;
-		label = ch == '.' ? 0 : label + 1;
-		dots += ch == '.';
-		if (label > 63)
-			return false;
-		out[i] = ch;
-	}
-	*ret_name = cd_str_make(out, s.len);
-	return label && dots;
-}
-
 struct feed {
 	struct names *names;
 	struct cd_buf spans; /* struct cd_span */
 	uint32_t set;
-	size_t entries, bad;
 };
 
-static void read_line(struct feed *f, struct cd_str line)
+static void take_entry(void *ctx, const struct cd_feed_entry *e)
 {
-	struct cd_str s = first_column(line), name;
-	bool wildcard = cd_str_has_prefix(s, CD_STR("*."));
-	char text[256];
-	struct cd_prefix p;
+	struct feed *f = ctx;
+	struct cd_span span;
 
-	if (s.len == 0)
-		return;
-	f->entries++;
-	if (cd_prefix_parse(s, &p) == 0) {
-		struct cd_span span = cd_span_of(&p.addr, p.len);
-
-		cd_buf_put(&f->spans, &span, sizeof(span));
+	if (e->name.len) {
+		add_name(f->names, e->name, e->wildcard, f->set);
 		return;
 	}
-	if (wildcard)
-		s = cd_str_make(s.ptr + 2, s.len - 2);
-	if (read_name(s, text, &name))
-		add_name(f->names, name, wildcard, f->set);
-	else
-		f->bad++;
+	span = cd_span_of(&e->prefix.addr, e->prefix.len);
+	cd_buf_put(&f->spans, &span, sizeof(span));
 }
 
 static int read_feed(struct feed *f, const struct cd_ast_feed *ast,
 		     struct cd_str text)
 {
 	struct cd_compile *c = f->names->c;
+	struct cd_feed_found found;
+	char why[CD_FEED_WHY];
+	int err = cd_feed_read(text, take_entry, f, &found);
 
-	while (text.len) {
-		struct cd_str rest;
-
-		read_line(f, cd_str_split(text, '\n', &rest));
-		text = rest;
-		if (f->entries > CD_MAX_FEED_ENTRIES) {
-			cd_ast_diag(c->policy, c->diag, CD_ERROR,
-				    ast->head.span,
-				    "feed '%.*s' has more than %u entries",
-				    CD_STR_FMT(ast->head.name.s),
-				    CD_MAX_FEED_ENTRIES);
-			return CD_E_LIMIT;
-		}
+	if (err) {
+		cd_feed_why(ast->location.s, &found, why, sizeof(why));
+		cd_ast_diag(c->policy, c->diag, CD_ERROR, ast->head.span,
+			    "feed '%.*s': %s", CD_STR_FMT(ast->head.name.s),
+			    why);
+		return err == CD_E_LIMIT ? err : CD_E_CHECK;
 	}
-	if (f->bad)
-		cd_ast_diag(
-			c->policy, c->diag, CD_WARNING, ast->head.span,
-			"feed '%.*s': %zu of %zu entries are neither an address nor a name, and are passed over",
-			CD_STR_FMT(ast->head.name.s), f->bad, f->entries);
 	return f->spans.err;
 }
 

@@ -75,7 +75,7 @@ TEST(feeds)
 
 	if (!snap_make(&s, feeds))
 		return;
-	ok_true(has_message(&s, "1 of 7 entries"));
+	ok_eq_uint(cd_diag_count(s.diag), 0);
 	ok_eq_uint(cd_snap_FEEDS(s.s)[0].spans.n4, 2);
 	ok_decides(
 		&s,
@@ -98,6 +98,24 @@ TEST(feeds)
 		"{'kind':'name','subject':'host','src.ip':'1.1.1.1','dst.name':'evil.example'}",
 		"allow ALLOWED x");
 	snap_done(&s);
+}
+
+static void ok_bad_feed(const char *text, const char *message)
+{
+	struct snap s = {.feed = text};
+
+	ok_eq_int(snap_try(&s, feeds), CD_E_CHECK);
+	ok_true(has_message(&s, message));
+	snap_done(&s);
+}
+
+TEST(a_bad_line_of_a_feed_is_told_with_its_place)
+{
+	ok_bad_feed("# list\n192.0.2.1\n<html>\n", "/f:3: '<html>' is neither");
+	ok_bad_feed("192.0.2.1\n192.0.2.1/33\n", "/f:2: ");
+	ok_bad_feed("one word\n", "/f:1: 'one' is neither");
+	ok_bad_feed("ip,note\nand,another\n", "/f:2: 'and'");
+	ok_bad_feed("192.0.2.1\nip,note\n", "/f:2: 'ip'");
 }
 
 TEST(a_missing_feed_is_empty_and_told)

@@ -467,6 +467,12 @@ TEST(syntax_errors_name_place_and_remedy)
 static const struct bad checks[] = {
 	{T("hosts a where x=y\nhosts a where x=y\n"), 2, 7,
 	 "hosts 'a' is already at t:1", NULL},
+	{T("feed f url \"http://lists.example.com/a\"\n"), 1, 12,
+	 "the url of a feed begins with https://", NULL},
+	{T("feed f url \"ftp://127.0.0.1/a\"\n"), 1, 12,
+	 "the url of a feed begins with https://", NULL},
+	{T("feed f file \"lists/a\"\n"), 1, 13,
+	 "the file of a feed begins with /", NULL},
 	{T("service http tcp/80\n"), 1, 9, "service 'http' is built in", NULL},
 	{T("allow \"x\" from any to any\ndeny \"x\" from any to any\n"), 2, 6,
 	 "rule 'x' is already at t:1", NULL},
