@@ -5,7 +5,7 @@
  * at half of their life, so that enforcement points cut off from here notice
  * after that life and not before.
  */
-#include "controller/policy.h"
+#include "controller/policy_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,21 +18,7 @@
 #include "sys/log.h"
 #include "sys/store.h"
 
-#define HEX_SIZE (2 * CD_SHA256_SIZE + 1)
 #define CONFIRM_MAX (30 * 86400)
-
-struct cd_policy_state {
-	void *image;
-	size_t size;
-	const struct cd_snapshot *snapshot;
-	int64_t serial; /* of the version; 0: none */
-	int64_t confirm_by; /* 0: stays */
-	char hash[HEX_SIZE]; /* of the image */
-	int64_t bundle; /* serial of the bundle */
-	uint8_t bundle_hash[CD_SHA256_SIZE];
-	int64_t not_after;
-	int64_t retry_at; /* after a failure to sign */
-};
 
 const struct cd_snapshot *cd_policy_snapshot(const struct cd_ctl *ctl)
 {
@@ -83,7 +69,7 @@ struct draft {
 	size_t size;
 	const struct cd_snapshot *snapshot;
 	struct cd_test_result tests;
-	char hash[HEX_SIZE];
+	char hash[CD_POLICY_HEX];
 };
 
 static void draft_done(struct draft *d)
@@ -395,7 +381,7 @@ void answer_policy_apply(struct cd_call *call)
 
 /* ---- confirming and going back ---- */
 
-static int read_files(struct cd_ctl *ctl, int64_t serial, json_t **ret_files)
+int cd_policy_files(struct cd_ctl *ctl, int64_t serial, json_t **ret_files)
 {
 	struct cd_query q cd_auto(cd_query_done) = {0};
 	struct cd_str text;
@@ -465,7 +451,7 @@ void answer_policy_rollback(struct cd_call *call)
 
 	if (!serial)
 		serial = version_before(call->ctl);
-	r = read_files(call->ctl, serial, &rq.files);
+	r = cd_policy_files(call->ctl, serial, &rq.files);
 	if (r < 0)
 		cd_call_fail(call, r);
 	else
@@ -487,7 +473,7 @@ static void go_back(struct cd_ctl *ctl)
 	int r = cd_diag_new(&diag);
 
 	if (!r)
-		r = read_files(ctl, serial, &rq.files);
+		r = cd_policy_files(ctl, serial, &rq.files);
 	if (!r)
 		r = compile(rq.files, diag, &d);
 	if (!r)
@@ -528,96 +514,6 @@ void cd_policy_tick(struct cd_ctl *ctl)
 	else if (p->not_after - now < ctl->opt.bundle_life / 2 ||
 		 p->not_after - now > ctl->opt.bundle_life + 3600)
 		renew(ctl); /* the second: the clock was set back */
-}
-
-/* ---- what is in force ---- */
-
-json_t *cd_policy_state_json(struct cd_ctl *ctl)
-{
-	struct cd_query q cd_auto(cd_query_done) = {0};
-	struct cd_policy_state *p = ctl->policy;
-	struct cd_str by;
-	int r;
-
-	if (!p->serial)
-		return NULL;
-	r = cd_query_start(&q, ctl->store,
-			   "SELECT applied, by FROM policy WHERE serial = ?1",
-			   "i", p->serial);
-	if (r < 0 || cd_query_step(&q) <= 0)
-		return NULL;
-	by = cd_query_str(&q, 1);
-	return json_pack("{s:I, s:s, s:o, s:s%, s:I, s:o*}", "serial",
-			 (json_int_t)p->serial, "hash", p->hash, "applied",
-			 cd_json_time(cd_query_int(&q, 0)), "by", by.ptr,
-			 by.len, "bundle", (json_int_t)p->bundle, "confirm_by",
-			 cd_json_time(p->confirm_by));
-}
-
-void answer_policy_get(struct cd_call *call)
-{
-	struct cd_query q cd_auto(cd_query_done) = {0};
-	struct cd_policy_state *p = call->ctl->policy;
-	json_t *files = NULL;
-	int r;
-
-	if (!p->serial) {
-		cd_call_error(call, 404, "NOT_FOUND",
-			      "no policy was applied yet");
-		return;
-	}
-	r = read_files(call->ctl, p->serial, &files);
-	if (!r)
-		r = cd_query_start(&q, call->ctl->store,
-				   "SELECT applied, by, note FROM policy"
-				   " WHERE serial = ?1",
-				   "i", p->serial);
-	if (!r)
-		r = cd_query_step(&q);
-	if (r <= 0) {
-		json_decref(files);
-		cd_call_fail(call, r < 0 ? r : CD_E_CORRUPT);
-		return;
-	}
-	cd_call_json(call, 200,
-		     json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o*}", "serial",
-			       (json_int_t)p->serial, "hash", p->hash,
-			       "applied", cd_json_time(cd_query_int(&q, 0)),
-			       "by", cd_json_str(cd_query_str(&q, 1)), "note",
-			       cd_json_str(cd_query_str(&q, 2)), "files", files,
-			       "confirm_by", cd_json_time(p->confirm_by)));
-}
-
-static const char *version_state(const struct cd_policy_state *p,
-				 int64_t serial)
-{
-	if (serial != p->serial)
-		return "past";
-	return p->confirm_by ? "to be confirmed" : "in force";
-}
-
-void answer_policy_versions(struct cd_call *call)
-{
-	struct cd_query q cd_auto(cd_query_done) = {0};
-	json_t *list = json_array();
-	int r;
-
-	r = cd_query_start(&q, call->ctl->store,
-			   "SELECT serial, hash, applied, by, note FROM policy"
-			   " ORDER BY serial DESC LIMIT 1000",
-			   "");
-	while (!r && (r = cd_query_step(&q)) > 0)
-		r = json_array_append_new(
-			list,
-			json_pack("{s:I, s:o, s:o, s:o, s:o, s:s}", "serial",
-				  (json_int_t)cd_query_int(&q, 0), "hash",
-				  cd_json_str(cd_query_str(&q, 1)), "applied",
-				  cd_json_time(cd_query_int(&q, 2)), "by",
-				  cd_json_str(cd_query_str(&q, 3)), "note",
-				  cd_json_str(cd_query_str(&q, 4)), "state",
-				  version_state(call->ctl->policy,
-						cd_query_int(&q, 0))));
-	cd_call_json(call, 200, cd_json_items(list));
 }
 
 /* ---- start ---- */
@@ -661,7 +557,7 @@ static int recompile(struct cd_ctl *ctl, struct cd_policy_state *p,
 		.note = "compiled again for this version of Cordon",
 		.action = "policy.recompile",
 	};
-	int r = read_files(ctl, p->serial, &rq.files);
+	int r = cd_policy_files(ctl, p->serial, &rq.files);
 
 	if (!r)
 		r = compile(rq.files, diag, &d);
