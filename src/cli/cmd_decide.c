@@ -82,16 +82,15 @@ static int compile(const struct cd_cli *cli, const struct sources *s,
 {
 	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
 	struct cd_policy *policy = NULL;
-	struct cd_file_loader files;
+	struct cd_loader files;
 	size_t size = 0;
 	int err = cd_diag_new(&diag);
 
-	cd_file_loader_init(&files, NULL);
+	cd_file_loader_init(&files);
 	if (!err)
 		err = cd_policy_parse(s->items, s->n, diag, &policy);
 	if (!err)
-		err = cd_policy_compile(policy, &files.loader, diag, ret_image,
-					&size);
+		err = cd_policy_compile(policy, &files, diag, ret_image, &size);
 	if (!err)
 		err = cd_snapshot_open(*ret_image, size, ret_snapshot);
 	cd_policy_free(&policy);

@@ -60,13 +60,13 @@ static int tell(struct cd_cli *cli, const struct work *w, int err)
 static int check(struct work *w, int64_t now)
 {
 	const struct cd_snapshot *snapshot;
-	struct cd_file_loader loader;
+	struct cd_loader loader;
 	int err = parse(w);
 
-	cd_file_loader_init(&loader, NULL);
+	cd_file_loader_init(&loader);
 	if (!err)
-		err = cd_policy_compile(w->policy, &loader.loader, w->diag,
-					&w->image, &w->image_size);
+		err = cd_policy_compile(w->policy, &loader, w->diag, &w->image,
+					&w->image_size);
 	if (!err)
 		err = cd_snapshot_open(w->image, w->image_size, &snapshot);
 	if (!err)

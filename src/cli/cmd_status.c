@@ -88,6 +88,36 @@ static bool show_journal(const json_t *journal)
 		   cd_cli_text(journal, "gaps"), cd_cli_text(journal, "drops"));
 }
 
+static bool show_feeds(const json_t *feeds)
+{
+	bool good = true;
+	size_t i;
+	json_t *feed;
+
+	json_array_foreach(feeds, i, feed)
+	{
+		const char *error = cd_cli_text(feed, "error");
+		char checked[32], changed[32];
+
+		cd_cli_ago(cd_cli_text(feed, "checked"), checked,
+			   sizeof(checked));
+		cd_cli_ago(cd_cli_text(feed, "changed"), changed,
+			   sizeof(changed));
+		if (!checked[0])
+			good &= say(!error[0], "feed", "%s: %s%s",
+				    cd_cli_text(feed, "name"),
+				    error[0] ? "empty, " : "not read yet",
+				    error);
+		else
+			good &= say(!error[0], "feed",
+				    "%s: %s entries, good %s, changed %s%s%s",
+				    cd_cli_text(feed, "name"),
+				    cd_cli_text(feed, "entries"), checked,
+				    changed, error[0] ? "; " : "", error);
+	}
+	return good;
+}
+
 static bool show(const json_t *s)
 {
 	char ago[32];
@@ -105,6 +135,7 @@ static bool show(const json_t *s)
 				    "can be signed");
 	good &= show_policy(json_object_get(s, "policy"));
 	good &= show_agents(json_object_get(s, "agents"));
+	good &= show_feeds(json_object_get(s, "feeds"));
 	good &= show_journal(json_object_get(s, "journal"));
 	say(true, "people", "%s, with %s live sessions",
 	    cd_cli_text(s, "users"), cd_cli_text(s, "sessions"));

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "controller/api.h"
+#include "controller/feed.h"
 #include "controller/journal.h"
 #include "controller/keys_client.h"
 #include "controller/note.h"
@@ -51,7 +52,7 @@ void answer_status(struct cd_call *call)
 	cd_call_json(
 		call, 200,
 		json_pack(
-			"{s:s, s:o, s:s, s:I, s:o*, s:o, s:I, s:I, s:b, s:I, s:o}",
+			"{s:s, s:o, s:s, s:I, s:o*, s:o, s:I, s:I, s:b, s:I, s:o, s:o}",
 			"version", cd_version(), "started",
 			cd_json_time(ctl->started), "auth_url",
 			ctl->opt.auth_url, "seq",
@@ -69,7 +70,7 @@ void answer_status(struct cd_call *call)
 					   cd_now()),
 			"keys", keys, "held",
 			(json_int_t)cd_httpd_held(ctl->agents), "journal",
-			journal_json(ctl)));
+			journal_json(ctl), "feeds", cd_feeds_json(ctl)));
 }
 
 /* ---- apps ---- */

@@ -16,6 +16,7 @@
 
 #include "controller/api.h"
 #include "controller/device.h"
+#include "controller/feed.h"
 #include "controller/journal.h"
 #include "controller/keys_client.h"
 #include "controller/link.h"
@@ -101,6 +102,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	cd_stream_tick(ctl);
 	cd_policy_tick(ctl);
+	cd_feeds_tick(ctl);
 	note_failure("sessions", cd_sessions_expire(ctl));
 	if (now % 60)
 		return;
@@ -288,6 +290,8 @@ int cd_ctl_new(const struct cd_options *opt, struct cd_diag *diag,
 	if (!r)
 		r = say(diag, "start", open_parts(ctl));
 	if (!r)
+		r = say(diag, "feeds", cd_feeds_new(ctl, diag, &ctl->feeds));
+	if (!r)
 		r = say(diag, "policy in force",
 			cd_policy_state_new(ctl, diag, &ctl->policy));
 	if (!r)
@@ -320,6 +324,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 		return;
 	/* Whoever holds a request answers it before its server goes. */
 	cd_work_free(&c->work);
+	cd_feeds_free(&c->feeds);
 	cd_oidc_free(&c->oidc);
 	cd_journal_free(&c->journal);
 	cd_stream_free(&c->stream);

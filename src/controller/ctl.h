@@ -13,6 +13,7 @@
 
 struct event;
 struct event_base;
+struct cd_feeds;
 struct cd_httpd;
 struct cd_journal;
 struct cd_keys;
@@ -38,6 +39,7 @@ struct cd_ctl {
 	struct cd_work *work;
 	struct cd_stream *stream;
 	struct cd_policy_state *policy;
+	struct cd_feeds *feeds;
 	struct cd_throttle *throttle;
 	struct cd_logins *logins;
 	struct cd_oidc *oidc; /* NULL: no provider is configured */

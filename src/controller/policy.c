@@ -12,9 +12,11 @@
 
 #include "controller/api.h"
 #include "controller/audit.h"
+#include "controller/feed.h"
+#include "controller/feed_copy.h"
 #include "controller/keys_client.h"
 #include "controller/stream.h"
-#include "sys/loader.h"
+#include "controller/work.h"
 #include "sys/log.h"
 #include "sys/store.h"
 
@@ -65,6 +67,7 @@ static int unhex(struct cd_str text, uint8_t *out, size_t n)
 
 /* A version that is not in force yet. */
 struct draft {
+	struct cd_policy *policy; /* borrows the text of its files */
 	void *image;
 	size_t size;
 	const struct cd_snapshot *snapshot;
@@ -74,6 +77,7 @@ struct draft {
 
 static void draft_done(struct draft *d)
 {
+	cd_policy_free(&d->policy);
 	free(d->image);
 }
 
@@ -103,22 +107,24 @@ static int parse_files(json_t *files, struct cd_diag *diag,
 	return cd_policy_parse(sources, n, diag, ret_policy);
 }
 
-static int compile(json_t *files, struct cd_diag *diag, struct draft *d)
+/* Also in a thread: of ctl it reads the options only. */
+static int compile(const struct cd_ctl *ctl, json_t *files,
+		   struct cd_diag *diag, struct draft *d)
 {
-	struct cd_policy *policy cd_auto(cd_policy_free) = NULL;
-	struct cd_file_loader files_of_host;
+	struct cd_feed_loader feeds;
 	uint8_t hash[CD_SHA256_SIZE];
 	int r;
 
-	cd_file_loader_init(&files_of_host, NULL);
-	r = parse_files(files, diag, &policy);
+	r = parse_files(files, diag, &d->policy);
 	if (!r)
-		r = cd_policy_compile(policy, &files_of_host.loader, diag,
-				      &d->image, &d->size);
+		r = cd_feed_loader_init(&feeds, ctl->opt.state, diag);
+	if (!r)
+		r = cd_policy_compile(d->policy, &feeds.loader, diag, &d->image,
+				      &d->size);
 	if (!r)
 		r = cd_snapshot_open(d->image, d->size, &d->snapshot);
 	if (!r)
-		r = cd_policy_run_tests(policy, d->snapshot,
+		r = cd_policy_run_tests(d->policy, d->snapshot,
 					cd_now() * INT64_C(1000000000), diag,
 					&d->tests);
 	if (r < 0)
@@ -166,8 +172,9 @@ static int add_bundle(struct cd_ctl *ctl, int64_t version, const void *image,
 			 "i", next->bundle - 1);
 	if (n >= 0)
 		n = cd_store_run(ctl->store,
-				 "INSERT INTO bundle VALUES(?1, ?2, ?3, ?4,"
-				 " ?5)",
+				 "INSERT INTO bundle(serial, hash, policy,"
+				 " header, not_after)"
+				 " VALUES(?1, ?2, ?3, ?4, ?5)",
 				 "ibibi", next->bundle,
 				 cd_str_make(next->bundle_hash, CD_SHA256_SIZE),
 				 version, cd_str_make(bytes, sizeof(bytes)),
@@ -204,7 +211,8 @@ void answer_agent_bundle(struct cd_call *call)
 	r = unhex(call->param[0], hash, sizeof(hash));
 	if (!r)
 		r = cd_query_start(&q, call->ctl->store,
-				   "SELECT b.header, p.image FROM bundle b"
+				   "SELECT b.header, ifnull(b.image, p.image)"
+				   " FROM bundle b"
 				   " JOIN policy p ON p.serial = b.policy"
 				   " WHERE b.hash = ?1",
 				   "b", cd_str_make(hash, sizeof(hash)));
@@ -318,6 +326,7 @@ static int put_into_force(struct cd_ctl *ctl, const struct request *rq,
 	if (r < 0)
 		return r;
 	adopt(ctl->policy, d, &next);
+	cd_feeds_follow(ctl, d->policy);
 	CD_LOG_INFO("POLICY_APPLIED", cd_log_num("serial", next.serial),
 		    cd_log_z("by", rq->who), cd_log_z("note", rq->note));
 	return 0;
@@ -346,7 +355,7 @@ static void apply(struct cd_call *call, const struct request *rq, bool dry)
 	int r = cd_diag_new(&diag);
 
 	if (!r)
-		r = compile(rq->files, diag, &d);
+		r = compile(call->ctl, rq->files, diag, &d);
 	if (r < 0 && cd_diag_errors(diag)) {
 		cd_call_diag(call, 422, "POLICY",
 			     "the policy was refused; the one in force stays",
@@ -475,7 +484,7 @@ static void go_back(struct cd_ctl *ctl)
 	if (!r)
 		r = cd_policy_files(ctl, serial, &rq.files);
 	if (!r)
-		r = compile(rq.files, diag, &d);
+		r = compile(ctl, rq.files, diag, &d);
 	if (!r)
 		r = put_into_force(ctl, &rq, &d);
 	json_decref(rq.files);
@@ -514,6 +523,115 @@ void cd_policy_tick(struct cd_ctl *ctl)
 	else if (p->not_after - now < ctl->opt.bundle_life / 2 ||
 		 p->not_after - now > ctl->opt.bundle_life + 3600)
 		renew(ctl); /* the second: the clock was set back */
+}
+
+/* ---- the same text with other feeds ---- */
+
+struct again {
+	struct cd_ctl *ctl;
+	json_t *files;
+	int64_t serial; /* of the version that was in force */
+	struct draft d;
+	struct cd_diag *diag;
+	int err; /* -ECANCELED: it never ran */
+};
+
+static void again_free(struct again **again)
+{
+	struct again *a = CD_TAKE(*again);
+
+	if (!a)
+		return;
+	draft_done(&a->d);
+	cd_diag_free(&a->diag);
+	json_decref(a->files);
+	free(a);
+}
+
+static void again_run(void *arg)
+{
+	struct again *a = arg;
+
+	a->err = compile(a->ctl, a->files, a->diag, &a->d);
+}
+
+/* The version stays, its image changes. Whoever is fetching the bundle before
+ * still finds the bytes of that one. */
+static int write_image(struct cd_ctl *ctl, const struct draft *d,
+		       struct cd_policy_state *next)
+{
+	int64_t n = cd_store_run(ctl->store,
+				 "UPDATE bundle SET image = (SELECT image FROM"
+				 " policy WHERE serial = ?1)"
+				 " WHERE policy = ?1 AND image IS NULL",
+				 "i", next->serial);
+
+	if (n >= 0)
+		n = cd_store_run(ctl->store,
+				 "UPDATE policy SET image = ?2, hash = ?3"
+				 " WHERE serial = ?1",
+				 "ibz", next->serial,
+				 cd_str_make(d->image, d->size), d->hash);
+	return n < 0 ? (int)n :
+		       add_bundle(ctl, next->serial, d->image, d->size, next);
+}
+
+static int publish(struct again *a)
+{
+	struct cd_ctl *ctl = a->ctl;
+	struct cd_policy_state next = *ctl->policy;
+	int r;
+
+	if (!strcmp(a->d.hash, ctl->policy->hash))
+		return 0;
+	r = cd_ctl_begin(ctl);
+	if (!r)
+		r = cd_ctl_end(ctl, write_image(ctl, &a->d, &next));
+	if (r < 0)
+		return r;
+	adopt(ctl->policy, &a->d, &next);
+	CD_LOG_INFO("FEEDS_IN_FORCE", cd_log_num("serial", next.serial),
+		    cd_log_num("bundle", next.bundle));
+	return 0;
+}
+
+static void again_done(void *arg)
+{
+	struct again *a cd_auto(again_free) = arg;
+	size_t i;
+
+	if (a->err == -ECANCELED)
+		return;
+	/* Another version came meanwhile: its own compile read the feeds. */
+	if (!a->err && a->serial == a->ctl->policy->serial)
+		a->err = publish(a);
+	for (i = 0; a->err && i < cd_diag_count(a->diag); i++)
+		if (cd_diag_get(a->diag, i)->severity == CD_ERROR)
+			break;
+	cd_feeds_compiled(a->ctl, a->err,
+			  a->err && i < cd_diag_count(a->diag) ?
+				  cd_diag_get(a->diag, i)->text :
+				  cd_strerror(a->err));
+}
+
+int cd_policy_compile_again(struct cd_ctl *ctl)
+{
+	struct again *a cd_auto(again_free) = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->ctl = ctl;
+	a->serial = ctl->policy->serial;
+	a->err = -ECANCELED;
+	r = cd_diag_new(&a->diag);
+	if (!r)
+		r = cd_policy_files(ctl, a->serial, &a->files);
+	if (!r)
+		r = cd_work_submit(ctl->work, again_run, again_done, a);
+	if (!r)
+		a = NULL;
+	return r;
 }
 
 /* ---- start ---- */
@@ -560,11 +678,30 @@ static int recompile(struct cd_ctl *ctl, struct cd_policy_state *p,
 	int r = cd_policy_files(ctl, p->serial, &rq.files);
 
 	if (!r)
-		r = compile(rq.files, diag, &d);
+		r = compile(ctl, rq.files, diag, &d);
 	if (!r)
 		r = put_into_force(ctl, &rq, &d);
 	json_decref(rq.files);
 	return r;
+}
+
+/* Text of a version that an older Cordon took may not parse: it stays in
+ * force, and its feeds as they are. */
+static int follow_feeds(struct cd_ctl *ctl, struct cd_policy_state *p)
+{
+	struct cd_policy *policy cd_auto(cd_policy_free) = NULL;
+	json_t *files = NULL;
+	int r = cd_policy_files(ctl, p->serial, &files);
+
+	if (!r)
+		r = parse_files(files, NULL, &policy);
+	if (!r)
+		cd_feeds_follow(ctl, policy);
+	else
+		CD_LOG_WARN("FEEDS_UNKNOWN", cd_log_err(r));
+	cd_policy_free(&policy); /* before the text that it borrows */
+	json_decref(files);
+	return 0;
 }
 
 int cd_policy_state_new(struct cd_ctl *ctl, struct cd_diag *diag,
@@ -587,7 +724,7 @@ int cd_policy_state_new(struct cd_ctl *ctl, struct cd_diag *diag,
 	hex(hash, sizeof(hash), p->hash);
 	p->image = cd_buf_take(&image);
 	r = cd_snapshot_open(p->image, p->size, &p->snapshot);
-	return r < 0 ? recompile(ctl, p, diag) : 0;
+	return r < 0 ? recompile(ctl, p, diag) : follow_feeds(ctl, p);
 }
 
 void cd_policy_state_free(struct cd_policy_state **state)

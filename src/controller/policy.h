@@ -29,6 +29,10 @@ bool cd_policy_bundle_record(struct cd_ctl *ctl, struct cd_change *ret);
 /* Schema PolicyState, or NULL. */
 json_t *cd_policy_state_json(struct cd_ctl *ctl);
 
+/* Compiles the version in force once more, in a thread, for feeds changed;
+ * another image becomes another bundle. Ends with cd_feeds_compiled(). */
+int cd_policy_compile_again(struct cd_ctl *ctl);
+
 /* Once a second: deadlines, and a fresh bundle before the old one ends. */
 void cd_policy_tick(struct cd_ctl *ctl);
 

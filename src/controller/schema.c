@@ -135,10 +135,14 @@ static const char step_2[] =
 static const char step_3[] = "CREATE INDEX session_idle ON session(seen + idle)"
 			     " WHERE idle > 0;";
 
+/* A version's image changes with its feeds; the bundle before keeps its own. */
+static const char step_4[] = "ALTER TABLE bundle ADD COLUMN image BLOB";
+
 const struct cd_migration cd_schema_steps[] = {
 	{1, "first tables", step_1},
 	{2, "groups of the identity provider", step_2},
 	{3, "sessions by the end of their idle time", step_3},
+	{4, "images of bundles before the newest", step_4},
 };
 
 const size_t cd_schema_steps_count = CD_ARRAY_SIZE(cd_schema_steps);

@@ -84,13 +84,16 @@ static void tell_missing(struct cd_compile *c, const struct cd_ast_feed *ast,
 			 int err)
 {
 	char quoted[300];
+	const char *what = ast->is_url && err == CD_E_UNSUPPORTED ?
+				   "is fetched by cordond, not here" :
+			   ast->is_url && err == -ENOENT ?
+				   "was not fetched yet" :
+				   cd_strerror(err);
 
-	cd_ast_diag(
-		c->policy, c->diag, CD_WARNING, ast->head.span,
-		"feed '%.*s' could not be read from %s (%s): it counts as empty",
-		CD_STR_FMT(ast->head.name.s),
-		cd_quote(ast->location.s, quoted, sizeof(quoted)),
-		cd_strerror(err));
+	cd_ast_diag(c->policy, c->diag, CD_WARNING, ast->head.span,
+		    "feed '%.*s': %s: %s: it counts as empty",
+		    CD_STR_FMT(ast->head.name.s),
+		    cd_quote(ast->location.s, quoted, sizeof(quoted)), what);
 }
 
 static int put_feed(struct names *n, uint32_t i)

@@ -122,10 +122,26 @@ static int error_of(const struct cd_httpc_transfer *t, CURLcode code)
 	}
 }
 
+/* One that does not fit is left out: half a validator is another one. */
+static void copy_whole(char *out, size_t size, const char *value)
+{
+	if (value && strlen(value) < size)
+		memcpy(out, value, strlen(value) + 1);
+}
+
+static void copy_header(CURL *easy, const char *name, char *out, size_t size)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
+		copy_whole(out, size, h->value);
+}
+
 void cd_httpc_transfer_end(struct cd_httpc_transfer *t, CURLcode code)
 {
 	struct cd_httpc_answer *a = &t->answer;
 	const char *type = NULL;
+	char *to = NULL;
 	long status = 0;
 
 	if (code != CURLE_OK) {
@@ -139,6 +155,10 @@ void cd_httpc_transfer_end(struct cd_httpc_transfer *t, CURLcode code)
 	a->status = (unsigned int)status;
 	snprintf(a->content_type, sizeof(a->content_type), "%s",
 		 type ? type : "");
+	copy_header(t->easy, "ETag", a->etag, sizeof(a->etag));
+	copy_header(t->easy, "Last-Modified", a->modified, sizeof(a->modified));
+	curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
+	copy_whole(a->redirect, sizeof(a->redirect), to);
 }
 
 void cd_httpc_transfer_done(struct cd_httpc_transfer *t)

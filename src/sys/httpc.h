@@ -27,6 +27,8 @@ struct cd_httpc_answer {
 	unsigned int status; /* HTTP, when err is 0 */
 	struct cd_buf body;
 	char content_type[64];
+	char etag[256], modified[64]; /* validators, RFC 9110 8.8; or empty */
+	char redirect[2048]; /* where a 3xx points to, absolute; or empty */
 	char why[256]; /* words of a failure, for people */
 };
 

@@ -16,19 +16,15 @@
 
 static int load_feed(void *ctx, struct cd_str location, char **ret, size_t *len)
 {
-	const struct cd_file_loader *l = ctx;
 	char path[4096];
 	int n;
 
+	(void)ctx;
 	if (memchr(location.ptr, 0, location.len))
 		return -EINVAL;
-	if (location.len && location.ptr[0] == '/')
-		n = snprintf(path, sizeof(path), "%.*s", CD_STR_FMT(location));
-	else if (l->feeds) /* one copy per url, named by its hash */
-		n = snprintf(path, sizeof(path), "%s/%016llx", l->feeds,
-			     (unsigned long long)cd_str_hash(location));
-	else
-		return -ENOENT;
+	if (!location.len || location.ptr[0] != '/')
+		return CD_E_UNSUPPORTED;
+	n = snprintf(path, sizeof(path), "%.*s", CD_STR_FMT(location));
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
 	return cd_file_read(path, FEED_MAX, ret, len);
@@ -63,10 +59,7 @@ static int load_zone(void *ctx, struct cd_str zone, char **ret, size_t *len)
 	return cd_file_read(path, ZONE_MAX, ret, len);
 }
 
-void cd_file_loader_init(struct cd_file_loader *l, const char *feeds)
+void cd_file_loader_init(struct cd_loader *ret_loader)
 {
-	*l = (struct cd_file_loader){
-		.loader = {.ctx = l, .feed = load_feed, .zone = load_zone},
-		.feeds = feeds,
-	};
+	*ret_loader = (struct cd_loader){.feed = load_feed, .zone = load_zone};
 }
