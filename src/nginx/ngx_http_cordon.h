@@ -60,6 +60,8 @@ typedef struct {
     ngx_str_t                    token;         /* of the cookie; borrowed */
     u_char                       trace[16];
     u_char                       span[8];
+    unsigned                     traced:1;      /* trace is the client's */
+    unsigned                     sampled:1;
 
     /* who, and what was decided */
     ngx_cordon_who_t             who;
@@ -147,7 +149,9 @@ ngx_int_t ngx_http_cordon_path(ngx_pool_t *pool, ngx_str_t *raw,
 
 /* _headers.c */
 ngx_int_t ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token);
-void ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies);
+/* Drops what only we may say, and our own cookies where asked to. */
+void ngx_http_cordon_strip(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
+    ngx_uint_t cookies);
 ngx_http_cordon_headers_t ngx_http_cordon_headers(ngx_http_request_t *r);
 /* NULL after the last one. */
 ngx_table_elt_t *ngx_http_cordon_header_next(ngx_http_cordon_headers_t *at);

@@ -6,6 +6,7 @@
  */
 #include "ngx_http_cordon.h"
 
+#include "base/http.h"
 #include "base/str.h"
 
 
@@ -51,15 +52,39 @@ ngx_http_cordon_ctx(ngx_http_request_t *r)
 }
 
 
-/* W3C trace context: the client's trace goes on, the span is ours. */
+/* W3C trace context: the client's trace goes on, the span is ours. Of two
+ * headers none counts. */
 
 static void
 ngx_http_cordon_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 {
-    ngx_cordon_random(&ngx_http_cordon.w, ctx->trace, sizeof(ctx->trace));
+    ngx_uint_t                  n;
+    ngx_table_elt_t            *h;
+    struct cd_traceparent       parent;
+    ngx_http_cordon_headers_t   at;
+
+    n = 0;
+    at = ngx_http_cordon_headers(r);
+
+    while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
+        if (ngx_http_cordon_header_is(h, "traceparent")) {
+            ctx->traced = cd_traceparent_parse(ngx_cordon_str(&h->value),
+                                               &parent)
+                          && n == 0;
+            n++;
+        }
+    }
+
     ngx_cordon_random(&ngx_http_cordon.w, ctx->span, sizeof(ctx->span));
 
-    (void) r;
+    if (ctx->traced) {
+        ngx_memcpy(ctx->trace, parent.trace, sizeof(ctx->trace));
+        ctx->sampled = parent.sampled;
+        return;
+    }
+
+    ngx_cordon_random(&ngx_http_cordon.w, ctx->trace, sizeof(ctx->trace));
+    ctx->sampled = 1;
 }
 
 

@@ -226,7 +226,8 @@ ngx_http_cordon_strip_cookie(ngx_table_elt_t *h)
 
 
 void
-ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies)
+ngx_http_cordon_strip(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
+    ngx_uint_t cookies)
 {
     ngx_table_elt_t            *h;
     ngx_http_cordon_headers_t   at;
@@ -235,7 +236,10 @@ ngx_http_cordon_strip(ngx_http_request_t *r, ngx_uint_t cookies)
 
     while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
 
-        if (ngx_http_cordon_is_forged(h)) {
+        if (ngx_http_cordon_is_forged(h)
+            || (!ctx->traced && ngx_http_cordon_header_is(h, "tracestate")))
+        {
+            /* a state belongs to a trace, and that one does not go on */
             ngx_http_cordon_drop(h);
 
         } else if (cookies && ngx_http_cordon_header_is(h, "cookie")) {
@@ -293,7 +297,7 @@ ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
     u_char     *p;
     ngx_str_t   trace, parent;
 
-    /* "00-" trace "-" span "-01" */
+    /* "00-" trace "-" span "-01"; 00 where the client does not sample */
 
     p = ngx_pnalloc(r->pool, 3 + 32 + 1 + 16 + 3);
     if (p == NULL || ngx_http_cordon_trace_hex(r, ctx, &trace) != NGX_OK) {
@@ -305,7 +309,7 @@ ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
     p = ngx_cpymem(p, trace.data, trace.len);
     *p++ = '-';
     p = ngx_hex_dump(p, ctx->span, sizeof(ctx->span));
-    p = ngx_cpymem(p, "-01", 3);
+    p = ngx_cpymem(p, ctx->sampled ? "-01" : "-00", 3);
     parent.len = (size_t) (p - parent.data);
 
     if (ngx_http_cordon_add_header(r, "traceparent", &parent) != NGX_OK) {
@@ -328,7 +332,7 @@ ngx_http_cordon_forward_headers(ngx_http_request_t *r,
     }
 #endif
 
-    ngx_http_cordon_strip(r, 1);
+    ngx_http_cordon_strip(r, ctx, 1);
 
     if (ctx->user.len
         && ngx_http_cordon_add_header(r, "X-Cordon-User", &ctx->user)

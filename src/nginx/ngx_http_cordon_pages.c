@@ -36,7 +36,7 @@ ngx_http_cordon_page_headers(ngx_http_request_t *r,
 {
     ngx_str_t  trace;
 
-    ngx_http_cordon_strip(r, 0);
+    ngx_http_cordon_strip(r, ctx, 0);
 
     if (ngx_http_cordon_trace_hex(r, ctx, &trace) != NGX_OK
         || ngx_http_cordon_add_header(r, "X-Cordon-Client-Addr",

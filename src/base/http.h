@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The few pieces of an HTTP request that the gateway reads by itself. All of
+ * them are a stranger's bytes: nothing here allocates, every read is bounded,
+ * time is linear, and what is not exactly right is refused, never repaired.
+ */
+#ifndef CD_BASE_HTTP_H
+#define CD_BASE_HTTP_H
+
+#include "base/str.h"
+
+#define CD_TRACE_LEN 16 /* bytes of a trace id */
+#define CD_SPAN_LEN 8 /* ... of a parent id */
+
+struct cd_traceparent {
+	uint8_t trace[CD_TRACE_LEN];
+	uint8_t span[CD_SPAN_LEN];
+	bool sampled;
+};
+
+/*
+ * The header `traceparent`, W3C Trace Context (Recommendation 2021, section
+ * 3.2). True when it is well-formed: lower-case hexadecimal, neither id all
+ * zero, exactly 55 bytes in version 00; a version above may add what begins
+ * with "-", which is not read; version ff does not exist. *ret is untouched
+ * otherwise, and the caller begins a trace of its own.
+ */
+bool cd_traceparent_parse(struct cd_str text, struct cd_traceparent *ret);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/http.h"
+
+#include "tap.h"
+
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+#define SPAN "00f067aa0ba902b7"
+
+TEST(a_trace_goes_on)
+{
+	static const char *const good[] = {
+		"00-" TRACE "-" SPAN "-01",	  "00-" TRACE "-" SPAN "-00",
+		"00-" TRACE "-" SPAN "-ff",	  "01-" TRACE "-" SPAN "-01",
+		"fe-" TRACE "-" SPAN "-01-later", "01-" TRACE "-" SPAN "-01-",
+	};
+	static const uint8_t trace[CD_TRACE_LEN] = {0x4b, 0xf9, 0x2f, 0x35,
+						    0x77, 0xb3, 0x4d, 0xa6,
+						    0xa3, 0xce, 0x92, 0x9d,
+						    0x0e, 0x0e, 0x47, 0x36};
+	static const uint8_t span[CD_SPAN_LEN] = {0x00, 0xf0, 0x67, 0xaa,
+						  0x0b, 0xa9, 0x02, 0xb7};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(good); i++) {
+		struct cd_traceparent t = {0};
+
+		ok_true(cd_traceparent_parse(cd_str_from(good[i]), &t));
+		ok_true(!memcmp(t.trace, trace, sizeof(trace)));
+		ok_true(!memcmp(t.span, span, sizeof(span)));
+		ok_eq_int(t.sampled, i != 1);
+	}
+}
+
+TEST(what_is_no_traceparent_changes_nothing)
+{
+	static const char zero[] = "00-00000000000000000000000000000000-" SPAN
+				   "-01";
+	static const char *const bad[] = {
+		"",
+		"00",
+		"00-" TRACE "-" SPAN "-0",
+		"00-" TRACE "-" SPAN "-01-", /* version 00 ends there */
+		"00-" TRACE "-" SPAN "-01 ",
+		" 00-" TRACE "-" SPAN "-01",
+		"01-" TRACE "-" SPAN "-01later",
+		"ff-" TRACE "-" SPAN "-01",
+		"00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01",
+		"00-" TRACE "-00F067AA0BA902B7-01",
+		zero,
+		"00-" TRACE "-0000000000000000-01",
+		"0g-" TRACE "-" SPAN "-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e473g-" SPAN "-01",
+		"00-" TRACE "-00f067aa0ba902b -01",
+		"00-" TRACE "-" SPAN "-0x",
+		"00_" TRACE "-" SPAN "-01",
+		"00-" TRACE "_" SPAN "-01",
+		"00-" TRACE "-" SPAN "_01",
+		"00-" TRACE "-" SPAN "-01,00-" TRACE "-" SPAN "-01",
+	};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(bad); i++) {
+		struct cd_traceparent t, before;
+
+		memset(&t, 0x5a, sizeof(t));
+		before = t;
+		ok_true(!cd_traceparent_parse(cd_str_from(bad[i]), &t));
+		ok_true(!memcmp(&t, &before, sizeof(t)));
+	}
+}
