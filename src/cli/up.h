@@ -39,6 +39,7 @@ struct up_options {
 	const char *run, *state, *conf;
 	const char *ca; /* where the demo's CA survives */
 	const char *workers;
+	const char *agents_ca; /* signs agents of other machines; NULL: none */
 };
 
 /* One listening socket of the gateway. */

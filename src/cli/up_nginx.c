@@ -196,6 +196,53 @@ static void put_https(struct up *up, struct cd_buf *b)
 		       "}\n");
 }
 
+/*
+ * Agents of other machines, by a name of their own: on the sign-in host every
+ * browser would be asked for a certificate. Which agent it is stands in the
+ * certificate, whose subject must be that one name; what an agent may do is for
+ * cordond to say. A handshake for another name asked for no certificate, so a
+ * request in it that names this host is refused by nginx.
+ */
+static void put_agents(struct up *up, struct cd_buf *b)
+{
+	const char *run = up->opt.run;
+
+	if (!up->opt.agents_ca)
+		return;
+	cd_buf_printf(b,
+		      "map $ssl_client_s_dn $agent_name {\n"
+		      "    \"~^CN=([a-z0-9][a-z0-9._@-]{0,62})$\" $1;\n}\n"
+		      "upstream cordon_agents {\n"
+		      "    server unix:%s/remote.sock;\n"
+		      "    keepalive 64;\n}\n"
+		      "server {\n",
+		      run);
+	put_listen(up, b, UP_HTTPS, " ssl");
+	cd_buf_printf(b,
+		      "    server_name agents.%s;\n"
+		      "    ssl_certificate $cordon_certificate;\n"
+		      "    ssl_certificate_key $cordon_certificate;\n"
+		      "    cordon_certificates on;\n"
+		      "    ssl_client_certificate %s/gw/agents-ca.pem;\n"
+		      "    ssl_verify_client on;\n"
+		      "    ssl_verify_depth 2;\n"
+		      "    ssl_session_cache off;\n",
+		      up->opt.domain, run);
+	cd_buf_puts(b, "    client_max_body_size 16k;\n"
+		       "    location / { return 404; }\n"
+		       "    location /v1/ {\n"
+		       "        if ($ssl_client_verify != SUCCESS) "
+		       "{ return 403; }\n"
+		       "        if ($agent_name = \"\") { return 403; }\n"
+		       "        proxy_pass http://cordon_agents;\n"
+		       "        proxy_set_header Host cordon;\n"
+		       "        proxy_set_header Connection \"\";\n"
+		       "        proxy_set_header X-Cordon-Agent $agent_name;\n"
+		       "        proxy_read_timeout 90s;\n"
+		       "    }\n"
+		       "}\n");
+}
+
 static void put_stream(struct up *up, struct cd_buf *b)
 {
 	const char *run = up->opt.run;
@@ -253,6 +300,7 @@ int up_nginx_configure(struct up *up)
 	put_proxy(up, &b);
 	put_redirect(up, &b);
 	put_https(up, &b);
+	put_agents(up, &b);
 	cd_buf_puts(&b, "}\n");
 	put_stream(up, &b);
 	up_path(path, up->opt.run, "nginx.conf");

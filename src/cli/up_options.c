@@ -40,6 +40,8 @@ static const struct option_row rows[] = {
 	    "policy/*.cordon of a first start"),
 	ROW("--ca", "DIR", NULL, NULL, ca, "where the demo's CA survives"),
 	ROW("--workers", "N", NULL, NULL, workers, "gateway processes"),
+	ROW("--agents-ca", "FILE", NULL, NULL, agents_ca,
+	    "PEM: who signs certificates of agents elsewhere"),
 };
 
 static void print_help(void)

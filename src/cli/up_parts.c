@@ -206,6 +206,7 @@ int up_output_store(struct up *up, const char *option, const char *path,
 static int store_public(struct up *up)
 {
 	char path[PATH_MAX];
+	int err;
 
 	up_path(path, up->opt.state, "broker/trust");
 	if (up_output_store(up, "--keys-trust", path, UP_USERS, 0600))
@@ -213,7 +214,13 @@ static int store_public(struct up *up)
 	up_path(path, up->opt.run, "gw/client-ca.pem");
 	if (up_output_store(up, "--keys-client-ca", path, UP_GW, 0644))
 		return -1;
-	return 0;
+	if (!up->opt.agents_ca)
+		return 0;
+	up_path(path, up->opt.run, "gw/agents-ca.pem");
+	err = up_file_copy(up->opt.agents_ca, path, &up->ids[UP_GW], 0644);
+	return err ? up_fail("--agents-ca: cannot read %s: %s",
+			     up->opt.agents_ca, cd_strerror(err)) :
+		     0;
 }
 
 static int start_cordond(struct up *up)
@@ -238,6 +245,10 @@ static int start_cordond(struct up *up)
 	argv[n++] = keep("%u", up->ids[UP_GW].gid);
 	argv[n++] = "--agent-group";
 	argv[n++] = keep("%u", up->ids[UP_AGENT].gid);
+	if (up->opt.agents_ca) {
+		argv[n++] = "--remote-group";
+		argv[n++] = keep("%u", up->ids[UP_GW].gid);
+	}
 	s.spawn.argv = argv;
 	use_ids(up, &s.spawn, UP_CORDON);
 	/* to hand its sockets to these groups */

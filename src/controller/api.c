@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "controller/people.h"
 #include "controller/schema_check.h"
 
 struct cd_endpoint {
@@ -166,6 +167,44 @@ void cd_api_admin(void *ctx, struct cd_http_req *req)
 void cd_api_agent(void *ctx, struct cd_http_req *req)
 {
 	dispatch(ctx, req, CD_SOCKET_AGENT);
+}
+
+static bool is_remote(const struct cd_http_req *req)
+{
+	static const char *const paths[] = {"/v1/stream", "/v1/bundle/{hash}"};
+	struct cd_str param[CD_PARAM_MAX];
+	size_t i;
+
+	for (i = 0; i < CD_ARRAY_SIZE(paths); i++)
+		if (cd_route_match(paths[i], cd_http_path(req), param))
+			return true;
+	return false;
+}
+
+/* The query's name is what the handlers read: it must be the certificate's. */
+static bool is_own_name(const struct cd_ctl *ctl, const struct cd_http_req *req)
+{
+	struct cd_str name = cd_str_from(cd_http_header(req, "X-Cordon-Agent"));
+	const char *asked = cd_http_query(req, "agent");
+
+	return cd_name_is_valid(name) &&
+	       !cd_str_equal(name, cd_str_from(ctl->opt.gateway_agent)) &&
+	       (!asked || cd_str_equal(name, cd_str_from(asked)));
+}
+
+void cd_api_remote(void *ctx, struct cd_http_req *req)
+{
+	if (!is_own_name(ctx, req) || cd_http_header(req, "Origin") ||
+	    cd_http_header(req, "Sec-Fetch-Site"))
+		cd_http_reply(req, 403, "application/json",
+			      CD_STR("{\"error\":{\"code\":\"DENIED\","
+				     "\"message\":\"not this agent\"}}\n"));
+	else if (!is_remote(req))
+		cd_http_reply(req, 404, "application/json",
+			      CD_STR("{\"error\":{\"code\":\"NOT_FOUND\","
+				     "\"message\":\"not from afar\"}}\n"));
+	else
+		dispatch(ctx, req, CD_SOCKET_AGENT);
 }
 
 void cd_api_public(void *ctx, struct cd_http_req *req)

@@ -40,6 +40,11 @@ typedef void (*cd_call_handler)(struct cd_call *call);
 void cd_api_admin(void *ctx, struct cd_http_req *req);
 void cd_api_agent(void *ctx, struct cd_http_req *req);
 void cd_api_public(void *ctx, struct cd_http_req *req);
+/* Agents of other machines, through the gateway, which has verified the client
+ * certificate and names its owner in X-Cordon-Agent: the change stream and
+ * bundles, in that name alone, never in the gateway agent's, whose
+ * acknowledgement sign-ins wait for. Nothing for browsers. */
+void cd_api_remote(void *ctx, struct cd_http_req *req);
 
 /* Answers. json is taken. */
 void cd_call_json(struct cd_call *call, unsigned int status, json_t *json);

@@ -41,6 +41,12 @@ static json_t *journal_json(struct cd_ctl *ctl)
 			 "drops", (json_int_t)st.drops, "ok", st.error == 0);
 }
 
+static size_t held(const struct cd_ctl *ctl)
+{
+	return cd_httpd_held(ctl->agents) +
+	       (ctl->remote ? cd_httpd_held(ctl->remote) : 0);
+}
+
 void answer_status(struct cd_call *call)
 {
 	struct cd_ctl *ctl = call->ctl;
@@ -68,8 +74,7 @@ void answer_status(struct cd_call *call)
 					   "SELECT count(*) FROM session"
 					   " WHERE expires > ?1",
 					   cd_now()),
-			"keys", keys, "held",
-			(json_int_t)cd_httpd_held(ctl->agents), "journal",
+			"keys", keys, "held", (json_int_t)held(ctl), "journal",
 			journal_json(ctl), "feeds", cd_feeds_json(ctl)));
 }
 
@@ -157,11 +162,15 @@ static json_t *served_names(struct cd_ctl *ctl)
 	json_t *set = json_object(), *list = json_array();
 	struct cd_app app;
 	const char *name;
-	char host[256];
+	char host[256], agents[256 + 8];
 	json_t *v;
 
-	if (cd_url_host(cd_str_from(ctl->opt.auth_url), host, sizeof(host)))
+	if (cd_url_host(cd_str_from(ctl->opt.auth_url), host, sizeof(host))) {
 		json_object_set_new(set, host, json_true());
+		snprintf(agents, sizeof(agents), "agents.%s", host);
+		if (ctl->opt.remote_group >= 0)
+			json_object_set_new(set, agents, json_true());
+	}
 	for (i = 0; i < n; i++) {
 		if (!cd_snapshot_app(snapshot, i, &app) || !app.host.len ||
 		    app.host.len >= sizeof(host))

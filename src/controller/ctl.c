@@ -216,9 +216,16 @@ static int open_sockets(struct cd_ctl *ctl, struct cd_diag *diag)
 		.timeout_s = 0,
 		.handle = cd_api_agent,
 	};
+	struct cd_httpd_config remote = agents;
 	int r;
 
+	remote.gid = (gid_t)ctl->opt.remote_group;
+	remote.body_max = CD_PAGE_BODY_MAX;
+	remote.handle = cd_api_remote;
 	r = open_socket(ctl, &agents, "agent.sock", diag, &ctl->agents);
+	if (!r && ctl->opt.remote_group >= 0)
+		r = open_socket(ctl, &remote, "remote.sock", diag,
+				&ctl->remote);
 	if (!r)
 		r = open_socket(ctl, &pages, "public.sock", diag, &ctl->pages);
 	if (!r)
@@ -331,6 +338,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	cd_httpd_free(&c->admin);
 	cd_httpd_free(&c->pages);
 	cd_httpd_free(&c->agents);
+	cd_httpd_free(&c->remote);
 	cd_policy_state_free(&c->policy);
 	cd_throttle_free(&c->throttle);
 	cd_logins_free(&c->logins);

@@ -35,6 +35,7 @@ struct cd_ctl {
 	struct cd_store *store;
 	struct cd_keys *keys;
 	struct cd_httpd *admin, *pages, *agents;
+	struct cd_httpd *remote; /* NULL: no agents of other machines */
 	struct cd_journal *journal;
 	struct cd_work *work;
 	struct cd_stream *stream;
