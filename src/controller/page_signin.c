@@ -200,8 +200,8 @@ static void refuse(struct attempt *t)
 		    field(t, "to"));
 }
 
-int cd_check_code(struct cd_ctl *ctl, const struct cd_person *p,
-		  struct cd_str code, uint64_t *ret_step)
+static int ask_broker(struct cd_ctl *ctl, const struct cd_person *p,
+		      struct cd_str code, uint64_t *ret_step)
 {
 	struct cd_buf sealed cd_auto(cd_buf_done);
 	char context[32];
@@ -214,6 +214,26 @@ int cd_check_code(struct cd_ctl *ctl, const struct cd_person *p,
 	return cd_keys_totp_verify(ctl->keys, cd_person_context(p->id, context),
 				   cd_buf_get(&sealed), code,
 				   (uint64_t)p->totp_step, ret_step);
+}
+
+/* Who has to wait is told what a wrong code is told: more would say that the
+ * password was right. */
+int cd_check_code(struct cd_ctl *ctl, const struct cd_person *p,
+		  struct cd_str code, uint64_t *ret_step)
+{
+	struct cd_str name = cd_str_from(p->name);
+	int64_t wait = cd_throttle_code(ctl->throttle, name, cd_now());
+	int r;
+
+	if (wait) {
+		CD_LOG_WARN("CODES_HELD_BACK", cd_log_str("user", name),
+			    cd_log_num("seconds", wait));
+		return CD_E_DENIED;
+	}
+	r = ask_broker(ctl, p, code, ret_step);
+	if (!r)
+		cd_throttle_code_forgive(ctl->throttle, name);
+	return r;
 }
 
 /* A code is good once: the step is kept, and only ever grows. */

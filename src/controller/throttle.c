@@ -12,7 +12,7 @@
 #include "token/random.h"
 #include "token/sha256.h"
 
-enum { SETS = 1024, WAYS = 8 };
+enum { SETS = 1024, CODE_SETS = 256, WAYS = 8 };
 
 #define FIRST_WAIT_S INT64_C(4)
 
@@ -25,6 +25,7 @@ struct entry {
 struct cd_throttle {
 	uint8_t secret[32];
 	struct entry entries[SETS][WAYS];
+	struct entry codes[CODE_SETS][WAYS];
 };
 
 int cd_throttle_new(struct cd_throttle **ret_throttle)
@@ -62,9 +63,9 @@ static uint64_t key_of(const struct cd_throttle *t, struct cd_str account,
 	return key ? key : 1;
 }
 
-static struct entry *find(struct cd_throttle *t, uint64_t key)
+static struct entry *find_in(struct entry set[WAYS], uint64_t key)
 {
-	struct entry *set = t->entries[key % SETS], *oldest = set;
+	struct entry *oldest = set;
 	size_t i;
 
 	for (i = 0; i < WAYS; i++) {
@@ -75,6 +76,11 @@ static struct entry *find(struct cd_throttle *t, uint64_t key)
 	}
 	*oldest = (struct entry){.key = key};
 	return oldest;
+}
+
+static struct entry *find(struct cd_throttle *t, uint64_t key)
+{
+	return find_in(t->entries[key % SETS], key);
 }
 
 static int64_t wait_of(const struct entry *e, uint32_t allowance, int64_t now)
@@ -90,9 +96,9 @@ static int64_t wait_of(const struct entry *e, uint32_t allowance, int64_t now)
 	return since >= 0 && since < wait ? wait - since : 0;
 }
 
-static void count(struct entry *e, int64_t now)
+static void count(struct entry *e, int64_t forget, int64_t now)
 {
-	if (now - e->last > CD_THROTTLE_MAX_S)
+	if (now - e->last > forget)
 		e->failures = 0;
 	e->failures++;
 	e->last = now;
@@ -127,8 +133,8 @@ int64_t cd_throttle_try(struct cd_throttle *t, struct cd_str account,
 	a = wait_of(pair, CD_THROTTLE_FREE, now);
 	if (a || b)
 		return CD_MAX(a, b);
-	count(pair, now);
-	count(find(t, key_of(t, CD_STR_NULL, from)), now);
+	count(pair, CD_THROTTLE_MAX_S, now);
+	count(find(t, key_of(t, CD_STR_NULL, from)), CD_THROTTLE_MAX_S, now);
 	return 0;
 }
 
@@ -143,4 +149,27 @@ void cd_throttle_forgive(struct cd_throttle *t, struct cd_str account,
 	e = find(t, key_of(t, CD_STR_NULL, from));
 	if (e->failures)
 		e->failures--;
+}
+
+static struct entry *codes_of(struct cd_throttle *t, struct cd_str person)
+{
+	uint64_t key = key_of(t, person, CD_STR_NULL);
+
+	return find_in(t->codes[key % CODE_SETS], key);
+}
+
+int64_t cd_throttle_code(struct cd_throttle *t, struct cd_str person,
+			 int64_t now)
+{
+	struct entry *e = codes_of(t, person);
+	int64_t wait = wait_of(e, CD_THROTTLE_CODES, now);
+
+	if (!wait)
+		count(e, CD_THROTTLE_CODES_S, now);
+	return wait;
+}
+
+void cd_throttle_code_forgive(struct cd_throttle *t, struct cd_str person)
+{
+	codes_of(t, person)->failures = 0;
 }

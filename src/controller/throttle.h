@@ -16,6 +16,8 @@
 #define CD_THROTTLE_FREE 5
 #define CD_THROTTLE_FREE_ADDR 50
 #define CD_THROTTLE_MAX_S 900
+#define CD_THROTTLE_CODES 10
+#define CD_THROTTLE_CODES_S 86400
 
 struct cd_throttle;
 
@@ -29,5 +31,17 @@ int64_t cd_throttle_try(struct cd_throttle *t, struct cd_str account,
 			struct cd_str addr, int64_t now);
 void cd_throttle_forgive(struct cd_throttle *t, struct cd_str account,
 			 struct cd_str addr);
+
+/*
+ * Codes of one person that did not fit, from wherever they came: a code has
+ * six digits, and addresses are cheap. After CD_THROTTLE_CODES the wait grows
+ * as above; they are forgotten after a right one, or a day without any. Only
+ * for those who have given the right password or hold a session: nobody else
+ * can keep the owner waiting, and their entries have room of their own, which
+ * strangers cannot push them out of.
+ */
+int64_t cd_throttle_code(struct cd_throttle *t, struct cd_str person,
+			 int64_t now);
+void cd_throttle_code_forgive(struct cd_throttle *t, struct cd_str person);
 
 #endif

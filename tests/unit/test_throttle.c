@@ -114,3 +114,47 @@ TEST(memory_is_bounded_under_a_flood)
 	}
 	ok_eq_int(cd_throttle_try(t, CD_STR("bob"), THERE, T0 + 100), 0);
 }
+
+/* Codes are few: addresses, which are cheap, must not buy more of them. */
+TEST(codes_of_one_person_are_few_from_everywhere_together)
+{
+	struct cd_throttle *t cd_auto(cd_throttle_free) = NULL;
+	int64_t now = T0, wait;
+	int i, tried = 0;
+
+	ok_eq_int(cd_throttle_new(&t), 0);
+	for (i = 0; i < CD_THROTTLE_CODES; i++)
+		ok_eq_int(cd_throttle_code(t, ALICE, now), 0);
+	ok_true(cd_throttle_code(t, ALICE, now) > 0);
+	ok_eq_int(cd_throttle_code(t, CD_STR("bob"), now), 0);
+	/* a day of asking as often as it is let */
+	while (now < T0 + 86400) {
+		wait = cd_throttle_code(t, ALICE, now);
+		tried += !wait;
+		now += wait ? wait : 1;
+	}
+	ok_true(tried > 90 && tried < 120);
+	/* waiting in silence for the longest wait buys no fresh allowance */
+	now += CD_THROTTLE_MAX_S + 1;
+	ok_eq_int(cd_throttle_code(t, ALICE, now), 0);
+	ok_true(cd_throttle_code(t, ALICE, now) > 0);
+	cd_throttle_code_forgive(t, ALICE);
+	ok_eq_int(cd_throttle_code(t, ALICE, now), 0);
+	ok_eq_int(cd_throttle_code(t, ALICE, now), 0);
+}
+
+TEST(strangers_do_not_make_room_for_more_codes)
+{
+	struct cd_throttle *t cd_auto(cd_throttle_free) = NULL;
+	char name[32];
+	int i;
+
+	ok_eq_int(cd_throttle_new(&t), 0);
+	for (i = 0; i < CD_THROTTLE_CODES; i++)
+		ok_eq_int(cd_throttle_code(t, ALICE, T0), 0);
+	for (i = 0; i < 100000; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		cd_throttle_try(t, cd_str_from(name), HERE, T0 + i);
+	}
+	ok_true(cd_throttle_code(t, ALICE, T0) > 0);
+}
