@@ -100,38 +100,64 @@ static bool print_family(FILE *out, const char *word)
 	return any;
 }
 
-static int unknown(int argc, char **argv)
+/* The row whose name, or first word when no family is given, is nearest. */
+static const struct cd_command *nearest(const char *typed, const char *family)
 {
 	unsigned int best = 4;
-	const char *near = NULL;
-	char typed[128], quoted[160];
+	const struct cd_command *near = NULL;
 
-	if (print_family(stderr, argv[0])) {
-		if (argc > 1)
-			fprintf(stderr, "cordon %s: no verb %s\n", argv[0],
-				cd_quote(cd_str_from(argv[1]), quoted,
-					 sizeof(quoted)));
-		return CD_EXIT_USAGE;
-	}
-	snprintf(typed, sizeof(typed), "%s", argv[0]);
 	for (size_t i = 0; i < CD_ARRAY_SIZE(commands); i++) {
-		struct cd_str rest,
+		struct cd_str second,
 			word = cd_str_split(cd_str_from(commands[i].name), ' ',
-					    &rest);
-		unsigned int d = cd_str_distance(cd_str_from(typed), word, 4);
+					    &second);
+		unsigned int d;
 
-		if (d < best) {
+		if (family && !begins_with_word(&commands[i], family))
+			continue;
+		d = cd_str_distance(cd_str_from(typed), family ? second : word,
+				    4);
+		if (d < best && d < strlen(typed)) {
 			best = d;
-			near = commands[i].name;
+			near = &commands[i];
 		}
 	}
-	fprintf(stderr, "cordon: no verb %s",
+	return near;
+}
+
+static int unknown(int argc, char **argv)
+{
+	bool family = print_family(stderr, argv[0]);
+	const char *typed = argv[family ? argc > 1 : 0];
+	const struct cd_command *near;
+	char quoted[160];
+
+	if (family && argc < 2)
+		return CD_EXIT_USAGE;
+	near = nearest(typed, family ? argv[0] : NULL);
+	fprintf(stderr, "cordon%s%s: no verb %s", family ? " " : "",
+		family ? argv[0] : "",
 		cd_quote(cd_str_from(typed), quoted, sizeof(quoted)));
-	if (near && best < strlen(typed))
+	if (near)
 		fprintf(stderr, "; did you mean '%.*s'?",
-			(int)strcspn(near, " "), near);
-	fputs("\nAll verbs: cordon help\n", stderr);
+			(int)(family ? strlen(near->name) :
+				       strcspn(near->name, " ")),
+			near->name);
+	fprintf(stderr, "\n%s", family ? "" : "All verbs: cordon help\n");
 	return CD_EXIT_USAGE;
+}
+
+static void print_json(void)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(commands); i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name",
+						      commands[i].name, "usage",
+						      commands[i].usage, "help",
+						      commands[i].help));
+	list = json_pack("{s:o}", "items", list);
+	cd_cli_print_json(list);
+	json_decref(list);
 }
 
 int cd_cmd_help(struct cd_cli *cli, int argc, char **argv)
@@ -140,8 +166,11 @@ int cd_cmd_help(struct cd_cli *cli, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if (argc == 0) {
-		print_all(stdout);
+	if (cli->json || argc == 0) {
+		if (cli->json)
+			print_json();
+		else
+			print_all(stdout);
 		return CD_EXIT_DONE;
 	}
 	return print_family(stdout, argv[1]) ? CD_EXIT_DONE :
@@ -196,12 +225,6 @@ int cd_cmd_up(struct cd_cli *cli, int argc, char **argv)
 	return cd_cli_up(argc, argv);
 }
 
-int cd_cmd_demo(struct cd_cli *cli, int argc, char **argv)
-{
-	(void)cli;
-	return cd_cli_demo(argc, argv);
-}
-
 /* --run, --json before the verb are fine too: they move behind it. */
 static int leading_options(struct cd_cli *cli, int argc, char **argv)
 {
@@ -221,6 +244,11 @@ static int leading_options(struct cd_cli *cli, int argc, char **argv)
 	return i;
 }
 
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 int cd_cli_main(int argc, char **argv)
 {
 	struct cd_cli cli = {.verb = ""};
@@ -235,9 +263,12 @@ int cd_cli_main(int argc, char **argv)
 	}
 	if (!strcmp(argv[at], "--version"))
 		return cd_cmd_version(&cli, 1, argv + at);
-	if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h"))
+	if (is_help(argv[at]))
 		return cd_cmd_help(&cli, 1, argv + at);
 	c = find(argc - at, argv + at);
+	if (!c && at + 2 == argc && is_help(argv[at + 1]) &&
+	    print_family(stdout, argv[at]))
+		return CD_EXIT_DONE;
 	if (!c)
 		return unknown(argc - at, argv + at);
 	cli.verb = c->name;

@@ -147,17 +147,32 @@ static int write_back(const char *path, struct cd_str text)
 			     st.st_gid);
 }
 
+static void put_json(const struct cd_source *source, struct cd_str text,
+		     bool same)
+{
+	json_t *o = json_pack("{s:s, s:b, s:s#}", "name", source->name,
+			      "canonical", same, "text", text.ptr,
+			      (int)text.len);
+
+	cd_cli_print_json(o);
+	json_decref(o);
+}
+
 static int put(struct cd_cli *cli, const struct fmt *fmt,
 	       const struct cd_source *source, struct cd_str text)
 {
 	bool same = cd_str_equal(source->text, text);
 	int err;
 
+	if (cli->json)
+		put_json(source, text, same);
 	if (fmt->check) {
-		if (!same)
+		if (!same && !cli->json)
 			printf("%s\n", source->name);
 		return same ? CD_EXIT_DONE : CD_EXIT_REFUSED;
 	}
+	if (!fmt->write && cli->json)
+		return CD_EXIT_DONE;
 	if (!fmt->write) {
 		fwrite(text.ptr, 1, text.len, stdout);
 		return CD_EXIT_DONE;

@@ -76,25 +76,62 @@ int cd_cmd_user_add(struct cd_cli *cli, int argc, char **argv)
 {
 	json_t *answer cd_auto(cd_cli_json_done) = NULL;
 	const char *display = NULL, *email = NULL, *groups = NULL;
+	const char *subject = NULL;
 	const struct cd_cli_option options[] = {
 		{"display", "TEXT", &display, NULL, "name for people"},
 		{"email", "ADDRESS", &email, NULL, "address"},
 		{"groups", "A,B", &groups, NULL, "groups; made when new"},
+		{"oidc-subject", "SUB", &subject, NULL,
+		 "who it is at the identity provider; no link is made"},
 		{NULL, NULL, NULL, NULL, NULL}};
 	int r = cd_cli_parse(cli, argc, argv, options, 1, 1, &argc);
 
 	if (r >= 0)
 		return r;
 	r = cd_cli_call(cli, "POST", "/v1/users",
-			json_pack("{s:s, s:s*, s:s*, s:o, s:b}", "name",
+			json_pack("{s:s, s:s*, s:s*, s:o, s:s*, s:b}", "name",
 				  argv[1], "display", display, "email", email,
-				  "groups", cd_cli_names(groups), "link", 1),
+				  "groups", cd_cli_names(groups),
+				  "oidc_subject", subject, "link", !subject),
 			&answer);
 	if (r)
 		return r;
 	r = cd_cli_done(cli, answer, "%s: added", argv[1]);
 	print_link(cli, json_object_get(answer, "link"));
 	return r;
+}
+
+/* NAME=VALUE words into an object. False: told. */
+static bool changes(const struct cd_cli *cli, int n, char **words, json_t *into)
+{
+	static const char *const names[] = {"display", "email", "risk",
+					    "oidc_subject"};
+	const char *near = NULL;
+
+	for (int i = 0; i < n; i++) {
+		struct cd_str value,
+			key = cd_str_split(cd_str_from(words[i]), '=', &value);
+		unsigned int best = 4;
+		bool known = false;
+
+		for (size_t k = 0; k < CD_ARRAY_SIZE(names); k++) {
+			struct cd_str name = cd_str_from(names[k]);
+			unsigned int d = cd_str_distance(key, name, best);
+
+			near = d < best ? names[k] : near;
+			best = CD_MIN(best, d);
+			known |= cd_str_equal(key, name);
+		}
+		if (!value.ptr || !known) {
+			cd_cli_usage(cli, "'%s' is no change%s%s%s", words[i],
+				     near ? "; did you mean '" : "",
+				     near ? near : "", near ? "=...'?" : "");
+			return false;
+		}
+		words[i][key.len] = 0;
+		json_object_set_new(into, words[i], json_string(value.ptr));
+	}
+	return true;
 }
 
 int cd_cmd_user_set(struct cd_cli *cli, int argc, char **argv)
@@ -106,17 +143,9 @@ int cd_cmd_user_set(struct cd_cli *cli, int argc, char **argv)
 	if (r >= 0)
 		return r;
 	body = json_object();
-	for (int i = 2; i <= argc; i++) {
-		struct cd_str value,
-			key = cd_str_split(cd_str_from(argv[i]), '=', &value);
-
-		if (!value.ptr) {
-			json_decref(body);
-			return cd_cli_usage(cli, "'%s' is not NAME=VALUE",
-					    argv[i]);
-		}
-		argv[i][key.len] = 0;
-		json_object_set_new(body, argv[i], json_string(value.ptr));
+	if (!changes(cli, argc - 1, argv + 2, body)) {
+		json_decref(body);
+		return CD_EXIT_USAGE;
 	}
 	r = cd_cli_call(cli, "PATCH", cd_cli_path("/v1/users/%s", argv[1]).text,
 			body, &answer);

@@ -11,21 +11,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/up.h"
 #include "token/base64.h"
 #include "token/totp.h"
 
 #define LINE_MAX_BYTES 512
 
-static int usage(FILE *to)
+static void print_value(const struct cd_cli *cli, const char *name,
+			const char *value)
 {
-	fputs("usage: cordon demo code NAME [--run DIR]\n"
-	      "       cordon demo password NAME [--run DIR]\n",
-	      to);
-	return to == stdout ? 0 : 2;
+	json_t *json;
+
+	if (!cli->json) {
+		puts(value);
+		return;
+	}
+	json = json_pack("{s:s}", name, value);
+	cd_cli_print_json(json);
+	json_decref(json);
 }
 
-static int print_code(const char *base32)
+static int print_code(const struct cd_cli *cli, const char *base32)
 {
 	struct cd_buf key cd_auto(cd_buf_done);
 	struct cd_secret *secret cd_auto(cd_secret_free) = NULL;
@@ -40,7 +47,7 @@ static int print_code(const char *base32)
 		      stderr);
 		return 1;
 	}
-	puts(code);
+	print_value(cli, "code", code);
 	if (isatty(2))
 		fprintf(stderr, "the next one in %d s\n",
 			CD_TOTP_STEP - (int)(now % CD_TOTP_STEP));
@@ -74,32 +81,25 @@ static int look_up(const char *run, const char *name, char *password,
 	return found ? 0 : 1;
 }
 
-int cd_cli_demo(int argc, char **argv)
+int cd_cmd_demo(struct cd_cli *cli, int argc, char **argv)
 {
-	const char *run = "/run/cordon-demo", *words[2] = {NULL, NULL};
 	char password[65], base32[65];
-	size_t n = 0;
-	int err;
+	const char *run;
+	bool code;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 2, 2, &argc);
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help"))
-			return usage(stdout);
-		if (!strcmp(argv[i], "--run") && i + 1 < argc)
-			run = argv[++i];
-		else if (n < 2 && argv[i][0] != '-')
-			words[n++] = argv[i];
-		else
-			return usage(stderr);
-	}
-	if (n != 2 || strlen(run) > 200 ||
-	    (strcmp(words[0], "code") && strcmp(words[0], "password")))
-		return usage(stderr);
-	err = look_up(run, words[1], password, base32);
-	if (!err && !strcmp(words[0], "code"))
-		err = print_code(base32);
-	else if (!err)
-		puts(password);
+	if (r >= 0)
+		return r;
+	code = !strcmp(argv[1], "code");
+	run = cli->run ? cli->run : "/run/cordon-demo";
+	if (strlen(run) > 200 || (!code && strcmp(argv[1], "password") != 0))
+		return cd_cli_usage(cli, "code or password?");
+	r = look_up(run, argv[2], password, base32);
+	if (!r && code)
+		r = print_code(cli, base32);
+	else if (!r)
+		print_value(cli, "password", password);
 	cd_wipe(base32, sizeof(base32));
 	cd_wipe(password, sizeof(password));
-	return err;
+	return r;
 }

@@ -145,8 +145,7 @@ void up_demo_done(struct up *up);
 int up_net_make(struct up *up, const char *names[UP_NS_MAX], size_t n);
 void up_net_remove(const char *name);
 
-/* `cordon up`, `cordon demo`: exit codes. argv[0] is the verb. */
+/* `cordon up`: exit codes. argv[0] is the verb. */
 int cd_cli_up(int argc, char **argv);
-int cd_cli_demo(int argc, char **argv);
 
 #endif

@@ -189,7 +189,8 @@ int up_options_parse(struct up *up, int argc, char **argv)
 
 		if (!strcmp(argv[i], "--demo")) {
 			up->opt.demo = true;
-		} else if (!strcmp(argv[i], "--help")) {
+		} else if (!strcmp(argv[i], "--help") ||
+			   !strcmp(argv[i], "-h")) {
 			print_help();
 			return 1;
 		} else {

@@ -151,15 +151,23 @@ static int set_risk(struct cd_call *call, int64_t id)
 	return n < 0 ? (int)n : 0;
 }
 
-/* Only where a provider is configured: a subject means nothing without. */
+/* A subject means nothing where no provider is configured. */
+static bool is_subject_refused(struct cd_call *call)
+{
+	if (!cd_body_text(call, "oidc_subject") || call->ctl->oidc)
+		return false;
+	cd_call_error(
+		call, 409, "NO_PROVIDER",
+		"no identity provider is configured: oidc_issuer in cordon.conf");
+	return true;
+}
+
 static int set_subject(struct cd_call *call, int64_t id)
 {
 	const char *subject = cd_body_text(call, "oidc_subject");
 
 	if (!subject)
 		return 0;
-	if (!call->ctl->oidc)
-		return -EINVAL;
 	return cd_oidc_person_link(
 		call->ctl, id, cd_str_from(call->ctl->oidc->conf.oidc_issuer),
 		cd_str_from(subject));
@@ -183,7 +191,8 @@ static int act_change(struct cd_call *call, struct cd_person *p)
 
 void answer_users_change(struct cd_call *call)
 {
-	change(call, "user.change", act_change);
+	if (!is_subject_refused(call))
+		change(call, "user.change", act_change);
 }
 
 void answer_users_disable(struct cd_call *call)
@@ -329,7 +338,9 @@ static int create(struct creation *c, int64_t *ret_id, json_t **ret_link)
 {
 	struct cd_call *call = c->call;
 	struct cd_str name = cd_str_from(cd_body_text(call, "name"));
-	bool link = cd_body_bool(call, "link", !c->password);
+	bool link = cd_body_bool(call, "link",
+				 !c->password &&
+					 !cd_body_text(call, "oidc_subject"));
 	int64_t id = 0;
 	int r = cd_ctl_begin(call->ctl);
 
@@ -338,6 +349,8 @@ static int create(struct creation *c, int64_t *ret_id, json_t **ret_link)
 	r = cd_person_create(call->ctl, name, &id);
 	if (!r)
 		r = fill_person(c, id);
+	if (!r)
+		r = set_subject(call, id);
 	if (!r && link)
 		r = cd_link_json(call->ctl, CD_LINK_SETUP, id,
 				 call->ctl->opt.link_life, ret_link);
@@ -381,10 +394,13 @@ static void hash_password(void *arg)
 
 void answer_users_create(struct cd_call *call)
 {
-	struct creation *c = calloc(1, sizeof(*c));
 	const char *password = cd_body_text(call, "password");
+	struct creation *c;
 	int r;
 
+	if (is_subject_refused(call))
+		return;
+	c = calloc(1, sizeof(*c));
 	if (!c) {
 		cd_call_fail(call, -ENOMEM);
 		return;
