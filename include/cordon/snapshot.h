@@ -71,6 +71,46 @@ bool cd_snapshot_upstream(const struct cd_snapshot *snapshot, uint32_t app,
 bool cd_snapshot_app_setting(const struct cd_snapshot *snapshot, uint32_t app,
 			     struct cd_str name, struct cd_str *ret_text);
 
+/* The same settings as numbers. False: the app does not have the line. */
+#define CD_HEALTH_EVERY 10 /* seconds, when the line does not say */
+#define CD_HEALTH_FALL 3
+#define CD_HEALTH_RISE 2
+
+struct cd_health {
+	struct cd_str path; /* of a GET; empty: a connection is enough */
+	uint32_t every; /* seconds from one check to the next */
+	uint32_t fall; /* failures in a row until a server is left out */
+	uint32_t rise; /* successes in a row until it is back */
+};
+
+struct cd_limit {
+	uint32_t count; /* requests */
+	uint32_t period; /* ... in so many seconds */
+	uint32_t burst; /* requests at once */
+};
+
+bool cd_snapshot_app_health(const struct cd_snapshot *snapshot, uint32_t app,
+			    struct cd_health *ret_health);
+bool cd_snapshot_app_timeout(const struct cd_snapshot *snapshot, uint32_t app,
+			     uint32_t *ret_seconds);
+bool cd_snapshot_app_body(const struct cd_snapshot *snapshot, uint32_t app,
+			  uint64_t *ret_bytes);
+bool cd_snapshot_app_limit(const struct cd_snapshot *snapshot, uint32_t app,
+			   struct cd_limit *ret_limit);
+
+/* One item of the text of "headers". */
+struct cd_header {
+	struct cd_str name;
+	struct cd_str value; /* as written, with backslashes */
+	bool remove; /* NAME off */
+};
+
+/* Takes the first item off *rest; false: there is none. */
+bool cd_header_next(struct cd_str *rest, struct cd_header *ret_header);
+/* The value without its backslashes into out, which has room for
+ * header->value.len bytes; returns its length. */
+size_t cd_header_value(const struct cd_header *header, char *out);
+
 #ifdef __cplusplus
 }
 #endif
