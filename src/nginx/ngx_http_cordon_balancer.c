@@ -50,6 +50,31 @@ ngx_http_cordon_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+#if (NGX_HTTP_SSL)
+
+/* nginx calls both for every server with TLS. Sessions are not taken up again:
+ * they would be of another server of the app, or of one that left it. */
+
+static ngx_int_t
+ngx_http_cordon_set_session(ngx_peer_connection_t *pc, void *data)
+{
+    (void) pc;
+    (void) data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cordon_save_session(ngx_peer_connection_t *pc, void *data)
+{
+    (void) pc;
+    (void) data;
+}
+
+#endif
+
+
 static ngx_int_t
 ngx_http_cordon_init_peers(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)
@@ -74,6 +99,9 @@ ngx_http_cordon_init_peers(ngx_http_request_t *r,
     u->peer.tries = ctx->n_upstreams;
 
 #if (NGX_HTTP_SSL)
+    u->peer.set_session = ngx_http_cordon_set_session;
+    u->peer.save_session = ngx_http_cordon_save_session;
+
     if (ctx->upstream_host.len) {
         u->ssl_name = ctx->upstream_host;
     }
