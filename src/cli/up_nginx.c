@@ -19,6 +19,7 @@
 
 #define NGINX "/usr/sbin/nginx"
 #define STREAM_MODULE "/usr/lib/nginx/modules/ngx_stream_module.so"
+#define AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 #define CONF_MAX (1 << 16)
 #define NOFILE 65536
 
@@ -102,7 +103,8 @@ static void put_http_common(struct up *up, struct cd_buf *b)
 		      "uwsgi_temp_path %s/gw/uwsgi;\n"
 		      "scgi_temp_path %s/gw/scgi;\n",
 		      run, up->auth_url, run, run, run, run, run);
-	cd_buf_puts(b, "access_log off;\n"
+	cd_buf_puts(b, "cordon_health_trust " AUTHORITIES ";\n"
+		       "access_log off;\n"
 		       "server_tokens off;\n"
 		       "client_header_timeout 15s;\n"
 		       "client_body_timeout 60s;\n"
@@ -176,24 +178,29 @@ static void put_https(struct up *up, struct cd_buf *b)
 	if (wants_hsts(up->opt.domain))
 		cd_buf_puts(b, "    add_header Strict-Transport-Security "
 			       "$cordon_hsts always;\n");
-	cd_buf_puts(b, "    location / { proxy_pass http://cordon_apps; }\n"
-		       "    location @cordon_tls {\n"
-		       "        proxy_pass https://cordon_tls;\n"
-		       "        proxy_ssl_server_name on;\n"
-		       "        proxy_ssl_name $cordon_upstream_host;\n"
-		       "        proxy_ssl_verify on;\n"
-		       "        proxy_ssl_verify_depth 4;\n"
-		       "        proxy_ssl_protocols TLSv1.2 TLSv1.3;\n"
-		       "        proxy_ssl_trusted_certificate "
-		       "/etc/ssl/certs/ca-certificates.crt;\n"
-		       "    }\n"
-		       "    location @cordon_pages {\n"
-		       "        proxy_pass http://cordon_pages;\n"
-		       "        client_max_body_size 64k;\n"
-		       "        error_page 502 504 = @cordon_away;\n"
-		       "    }\n"
-		       "    location @cordon_away { cordon_away; }\n"
-		       "}\n");
+	cd_buf_puts(b,
+		    "    error_page 413 502 503 504 @cordon_trouble;\n"
+		    "    location / { proxy_pass http://cordon_apps; }\n"
+		    "    location @cordon_tls {\n"
+		    "        proxy_pass https://cordon_tls;\n"
+		    "        proxy_ssl_server_name on;\n"
+		    "        proxy_ssl_name $cordon_upstream_host;\n"
+		    "        proxy_ssl_verify on;\n"
+		    "        proxy_ssl_verify_depth 4;\n"
+		    "        proxy_ssl_protocols TLSv1.2 TLSv1.3;\n"
+		    "        proxy_ssl_trusted_certificate " AUTHORITIES ";\n"
+		    "    }\n"
+		    "    location @cordon_pages {\n"
+		    "        proxy_pass http://cordon_pages;\n"
+		    "        client_max_body_size 64k;\n"
+		    "        error_page 502 504 = @cordon_away;\n"
+		    "    }\n"
+		    "    location @cordon_away { cordon_away; }\n"
+		    "    location @cordon_trouble {\n"
+		    "        cordon off;\n"
+		    "        cordon_trouble;\n"
+		    "    }\n"
+		    "}\n");
 }
 
 /*

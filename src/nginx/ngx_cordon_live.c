@@ -4,7 +4,7 @@
  * Both modules keep their own list and cut in their own way; when something
  * has to be decided again is one rule and stands here.
  */
-#include "ngx_cordon.h"
+#include "ngx_cordon_check.h"
 
 
 void
@@ -110,6 +110,7 @@ ngx_cordon_tick(ngx_cordon_worker_t *w, ngx_cordon_look_t *look)
     uint64_t  gen;
 
     ngx_cordon_refresh_all(w, w->tick.log);
+    ngx_cordon_check_tick();
 
     gen = w->policy_gen + w->table_gen;
 

@@ -4,7 +4,7 @@
  * cannot be used. A newer policy than this program understands is such a
  * case, and is said once for each file.
  */
-#include "ngx_cordon.h"
+#include "ngx_cordon_check.h"
 
 #include <openssl/evp.h>
 #include <signal.h>
@@ -100,6 +100,7 @@ ngx_cordon_worker_init(ngx_cordon_worker_t *w, ngx_str_t *run, const char *pep,
 void
 ngx_cordon_worker_done(ngx_cordon_worker_t *w)
 {
+    ngx_cordon_check_done();
     cd_ring_close(&w->ring);
     cd_snapmap_unref(&w->policy);
     cd_table_unmap(&w->table);

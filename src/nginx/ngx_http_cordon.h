@@ -25,6 +25,9 @@ typedef struct {
     ngx_str_t                   auth_host;      /* of it, lower case */
     ngx_str_t                   keys;           /* socket of the key broker */
     ngx_msec_t                  keys_timeout;
+    ngx_str_t                   trust;          /* file, of TLS servers */
+    ngx_ssl_t                  *check_ssl;
+    ngx_shm_zone_t             *check_zone;
 } ngx_http_cordon_main_conf_t;
 
 
@@ -78,6 +81,7 @@ typedef struct {
     ngx_str_t                    upstream_host;
     in_port_t                    upstream_port;
     unsigned                     upstream_tls:1;
+    unsigned                     unhealthy:1;   /* some server of the app */
 
     unsigned                     linked:1;      /* in the live list */
     unsigned                     page:1;        /* serves a page of ours */
@@ -186,6 +190,13 @@ ngx_int_t ngx_http_cordon_refuse(ngx_http_request_t *r,
 ngx_int_t ngx_http_cordon_jump(ngx_http_request_t *r,
     ngx_http_cordon_ctx_t *ctx, const char *location);
 char *ngx_http_cordon_away(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_uint_t ngx_http_cordon_wants_html(ngx_http_request_t *r);
+/* A body of our own; what a content handler returns. */
+ngx_int_t ngx_http_cordon_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, ngx_str_t *body);
+
+/* _trouble.c: what went wrong behind an allow, for people and programs */
+char *ngx_http_cordon_trouble(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* _live.c */
 void ngx_http_cordon_live_enter(ngx_http_cordon_ctx_t *ctx);

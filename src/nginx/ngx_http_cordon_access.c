@@ -216,6 +216,14 @@ ngx_http_cordon_identify(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 static ngx_int_t
 ngx_http_cordon_upstream_away(ngx_http_cordon_ctx_t *ctx)
 {
+    if (ctx->unhealthy) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "cordon: no server of app \"%V\" is healthy",
+                      &ctx->app);
+
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
     ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                   "cordon: app \"%V\" has no server that can be asked",
                   &ctx->app);

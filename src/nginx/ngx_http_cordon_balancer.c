@@ -5,6 +5,7 @@
  * upstream block; the server line that nginx asks for there is never used.
  */
 #include "ngx_http_cordon.h"
+#include "ngx_cordon_check.h"
 
 #include "base/str.h"
 
@@ -262,8 +263,15 @@ ngx_http_cordon_resolve(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    temp.name.data = (u_char *) (uintptr_t) upstream->host.ptr;
-    temp.name.len = upstream->host.len;
+    /* not the first server's, when that one is an address and not healthy */
+
+    if (ngx_cordon_copy(r->pool, &ctx->upstream_host, upstream->host)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    temp.name = ctx->upstream_host;
 
     resolve = ngx_resolve_start(clcf->resolver, &temp);
 
@@ -301,19 +309,23 @@ ngx_http_cordon_resolve(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 }
 
 
-/* NGX_OK, NGX_AGAIN (a name is being resolved), NGX_ERROR */
+/* NGX_OK, NGX_AGAIN (a name is being resolved), NGX_ERROR. Servers that checks
+ * found unhealthy are not tried, also when that leaves none. */
 
 ngx_int_t
 ngx_http_cordon_route(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     struct cd_app *app)
 {
     uint32_t                   i, n;
+    ngx_uint_t                 checked;
+    struct cd_health           health;
     struct cd_upstream         upstream, named;
     const struct cd_snapshot  *snapshot;
 
     snapshot = ngx_http_cordon.w.policy->snapshot;
     n = ngx_min(app->n_upstreams, NGX_CORDON_UPSTREAMS);
     named.host.len = 0;
+    checked = cd_snapshot_app_health(snapshot, app->index, &health);
 
     ctx->upstream_tls = app->upstream_tls;
     ctx->upstreams = ngx_palloc(r->pool,
@@ -330,7 +342,12 @@ ngx_http_cordon_route(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         if (ngx_cordon_addr_make(&ctx->upstreams[ctx->n_upstreams], &upstream)
             == NGX_OK)
         {
-            ctx->n_upstreams++;
+            if (checked && ngx_cordon_check_is_down(app, &health, &upstream)) {
+                ctx->unhealthy = 1;
+
+            } else {
+                ctx->n_upstreams++;
+            }
 
         } else {
             named = upstream;

@@ -10,6 +10,9 @@
  *	cordon_assertion off;      go on without one when the broker is away
  *	cordon_balancer;           servers from the policy (upstream)
  *	cordon_away;               the page for when cordond is away (location)
+ *	cordon_trouble;            the page for 413, 502, 503, 504 (location)
+ *	cordon_health_trust FILE;  authorities of servers with TLS when they are
+ *	                           checked; those of the system (main)
  *
  * $cordon_connection, $cordon_upgrade: for the proxy's headers;
  * $cordon_upstream_host: name of an app's server, for its certificate;
@@ -18,6 +21,7 @@
  * asks for a file.
  */
 #include "ngx_http_cordon.h"
+#include "ngx_cordon_check.h"
 
 #include "base/str.h"
 
@@ -91,6 +95,20 @@ static ngx_command_t  ngx_http_cordon_commands[] = {
       ngx_http_cordon_balancer,
       0,
       0,
+      NULL },
+
+    { ngx_string("cordon_trouble"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_cordon_trouble,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("cordon_health_trust"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_cordon_main_conf_t, trust),
       NULL },
 
     { ngx_string("cordon_away"),
@@ -465,6 +483,26 @@ ngx_http_cordon_server(ngx_http_core_srv_conf_t *cscf)
 
 
 static ngx_int_t
+ngx_http_cordon_checks(ngx_conf_t *cf)
+{
+    ngx_str_t                     name = ngx_string("cordon_http_health");
+    ngx_http_cordon_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cordon_module);
+
+    if (mcf->run.len == 0) {
+        return NGX_OK;
+    }
+
+    mcf->check_ssl = ngx_cordon_check_ssl(cf, &mcf->trust);
+    mcf->check_zone = ngx_cordon_check_zone(cf, &name,
+                                            &ngx_http_cordon_module);
+
+    return mcf->check_ssl && mcf->check_zone ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
 ngx_http_cordon_postconfiguration(ngx_conf_t *cf)
 {
     ngx_uint_t                   i;
@@ -489,7 +527,7 @@ ngx_http_cordon_postconfiguration(ngx_conf_t *cf)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_cordon_checks(cf);
 }
 
 
@@ -515,6 +553,8 @@ ngx_http_cordon_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_cordon_check_init(&hw->w, mcf->check_zone, CD_APP_HTTP,
+                          mcf->check_ssl, cycle);
     ngx_cordon_tick_start(&hw->w, ngx_http_cordon_tick, cycle);
 
     return NGX_OK;

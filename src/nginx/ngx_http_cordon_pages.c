@@ -69,7 +69,7 @@ ngx_http_cordon_page(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 
 /* ---- who is asking: a browser or a program ---- */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_cordon_wants_html(ngx_http_request_t *r)
 {
     ngx_table_elt_t            *h;
@@ -182,7 +182,7 @@ ngx_http_cordon_no_store(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_cordon_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, ngx_str_t *body)
 {

@@ -13,6 +13,7 @@
 
 typedef struct {
     ngx_str_t             run;
+    ngx_shm_zone_t       *check_zone;
 } ngx_stream_cordon_main_conf_t;
 
 

@@ -14,6 +14,7 @@
  * $cordon_certificate: stands where nginx asks for a file.
  */
 #include "ngx_stream_cordon.h"
+#include "ngx_cordon_check.h"
 
 
 ngx_stream_cordon_worker_t  ngx_stream_cordon;
@@ -221,6 +222,25 @@ ngx_stream_cordon_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 
 
 static ngx_int_t
+ngx_stream_cordon_checks(ngx_conf_t *cf)
+{
+    ngx_str_t                       name = ngx_string("cordon_stream_health");
+    ngx_stream_cordon_main_conf_t  *mcf;
+
+    mcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_cordon_module);
+
+    if (mcf->run.len == 0) {
+        return NGX_OK;
+    }
+
+    mcf->check_zone = ngx_cordon_check_zone(cf, &name,
+                                            &ngx_stream_cordon_module);
+
+    return mcf->check_zone ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
 ngx_stream_cordon_postconfiguration(ngx_conf_t *cf)
 {
     ngx_stream_handler_pt        *h;
@@ -242,7 +262,7 @@ ngx_stream_cordon_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_stream_cordon_log;
 
-    return NGX_OK;
+    return ngx_stream_cordon_checks(cf);
 }
 
 
@@ -266,6 +286,7 @@ ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
     }
 
     sw->ready = 1;
+    ngx_cordon_check_init(&sw->w, mcf->check_zone, CD_APP_TCP, NULL, cycle);
     ngx_cordon_tick_start(&sw->w, ngx_stream_cordon_tick, cycle);
 
     return NGX_OK;

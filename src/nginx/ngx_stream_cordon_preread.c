@@ -4,6 +4,7 @@
  * the decision, and which server.
  */
 #include "ngx_stream_cordon.h"
+#include "ngx_cordon_check.h"
 
 #include "base/str.h"
 
@@ -204,17 +205,22 @@ ngx_stream_cordon_reject(ngx_stream_cordon_ctx_t *ctx, enum cd_reason reason)
 
 /* ---- where to ---- */
 
-/* In turn among those that answered lately; any of them when none did. */
+/* In turn among those that answered lately; any of them when none did, but
+ * none that checks found unhealthy (busy: that leaves none). */
 
 static ngx_int_t
 ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
 {
     uint32_t                   i, n, start;
-    ngx_uint_t                 pass;
+    ngx_int_t                  rc;
+    ngx_uint_t                 pass, checked;
+    struct cd_health           health;
     struct cd_upstream         up;
     const struct cd_snapshot  *snapshot;
 
     snapshot = ngx_stream_cordon.w.policy->snapshot;
+    checked = cd_snapshot_app_health(snapshot, app->index, &health);
+    rc = NGX_DECLINED;
     n = app->n_upstreams;
     start = (uint32_t) ngx_stream_cordon.turn++;
 
@@ -224,6 +230,11 @@ ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
             if (!cd_snapshot_upstream(snapshot, app->index, (start + i) % n,
                                       &up))
             {
+                continue;
+            }
+
+            if (checked && ngx_cordon_check_is_down(app, &health, &up)) {
+                rc = NGX_BUSY;
                 continue;
             }
 
@@ -251,7 +262,7 @@ ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
         }
     }
 
-    return NGX_DECLINED;
+    return rc;
 }
 
 
@@ -282,7 +293,17 @@ ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
         return NGX_STREAM_FORBIDDEN;
     }
 
-    if (ngx_stream_cordon_route(ctx, app) != NGX_OK) {
+    switch (ngx_stream_cordon_route(ctx, app)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_BUSY:
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "cordon: no server of app \"%V\" is healthy", &ctx->app);
+        return NGX_STREAM_SERVICE_UNAVAILABLE;
+
+    default:
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
                       "cordon: app \"%V\" has no server that can be asked",
                       &ctx->app);

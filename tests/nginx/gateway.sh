@@ -88,6 +88,8 @@ http {
 	cordon_run $run;
 	cordon_auth_url https://auth.test:$tls;
 	cordon_keys $run/keys.sock 1s;
+	cordon_health_trust $tmp/ca.pem;
+	client_max_body_size 0;
 	${2:-}
 	upstream cordon_apps { server 127.0.0.1:9; cordon_balancer; keepalive 64; }
 	upstream cordon_tls { server 127.0.0.1:9; cordon_balancer; }
@@ -110,6 +112,7 @@ http {
 		cordon_certificates on;
 		cordon on;
 		add_header Strict-Transport-Security \$cordon_hsts always;
+		error_page 413 502 503 504 @cordon_trouble;
 		location / { proxy_pass http://cordon_apps; }
 		location @cordon_tls {
 			proxy_pass https://cordon_tls;
@@ -123,6 +126,7 @@ http {
 			error_page 502 504 = @cordon_away;
 		}
 		location @cordon_away { cordon_away; }
+		location @cordon_trouble { cordon off; cordon_trouble; }
 	}
 }
 stream {

@@ -13,6 +13,7 @@
  *	                unmasked
  *	.../slow        200 after 300 ms
  *	.../fail        closes without an answer
+ *	.../only/NAME   200 when that is its NAME, else 500
  *	bytes that are no HTTP ("TCP" first): sends back what comes
  */
 #include <errno.h>
@@ -126,6 +127,17 @@ static bool path_ends(const char *head, const char *tail)
 	return path && len >= n && !strncmp(path + 1 + len - n, tail, n);
 }
 
+static void answer_only(int fd, const char *head)
+{
+	char tail[64];
+
+	snprintf(tail, sizeof(tail), "/only/%s", name);
+	if (path_ends(head, tail))
+		answer_echo(fd, "", 0);
+	else
+		says(fd, "HTTP/1.1 500 Not me\r\nContent-Length: 0\r\n\r\n");
+}
+
 /* A whole head is there. */
 static bool answer(int fd, struct client *c, size_t head_len)
 {
@@ -144,6 +156,8 @@ static bool answer(int fd, struct client *c, size_t head_len)
 		c->ticks = 3;
 	} else if (path_ends(c->head, "/fail")) {
 		keep = false;
+	} else if (strstr(c->head, "/only/")) {
+		answer_only(fd, c->head);
 	} else {
 		answer_echo(fd, c->head, head_len);
 	}
