@@ -8,9 +8,9 @@
  * backslash, ';' in either form (path parameters), empty, "." and ".."
  * segments in either form, a '%' that stays before two hexadecimal digits
  * (decoded twice it would be another path), bytes that are not UTF-8, a fragment.
- * Refused beside it: absolute-form, more than one Host, names of headers that
- * are no tokens or hold '_' (which CGI turns into '-'), a body on TRACE and
- * CONNECT at all.
+ * Refused beside it: absolute-form, more than one Host, a Host that holds more
+ * than a name and a port, names of headers that are no tokens or hold '_'
+ * (which CGI turns into '-'), TRACE and CONNECT at all.
  */
 #include "ngx_http_cordon.h"
 
@@ -321,6 +321,49 @@ ngx_http_cordon_check_headers(ngx_http_request_t *r)
 }
 
 
+/*
+ * The Host is forwarded as it came, and apps make addresses of it. nginx reads
+ * the name as far as a colon and takes anything behind it: "app:@evil" names
+ * this app to us, and another site in a link that the app mails to somebody.
+ */
+
+static ngx_uint_t
+ngx_http_cordon_host_is_plain(ngx_http_request_t *r)
+{
+    u_char     *p, *end;
+    ngx_int_t   port;
+    ngx_str_t  *host, *name;
+
+    if (r->headers_in.host == NULL) {
+        return 0;
+    }
+
+    host = &r->headers_in.host->value;
+    name = &r->headers_in.server;
+
+    if (host->len < name->len
+        || ngx_strncasecmp(host->data, name->data, name->len) != 0)
+    {
+        return 0;
+    }
+
+    p = host->data + name->len;
+    end = host->data + host->len;
+
+    if (p == end) {
+        return 1;
+    }
+
+    if (*p++ != ':') {
+        return 0;
+    }
+
+    port = ngx_atoi(p, (size_t) (end - p));
+
+    return port > 0 && port <= 65535;
+}
+
+
 ngx_int_t
 ngx_http_cordon_request(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 {
@@ -340,7 +383,9 @@ ngx_http_cordon_request(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_cordon_check_headers(r) != NGX_OK) {
+    if (ngx_http_cordon_check_headers(r) != NGX_OK
+        || !ngx_http_cordon_host_is_plain(r))
+    {
         return NGX_DECLINED;
     }
 
