@@ -85,7 +85,7 @@ static void on_tick(evutil_socket_t fd cd_unused, short what cd_unused,
 
 	atomic_store(&f->control->heartbeat, now_ns());
 	cd_agent_state_tick(f->state, now);
-	if (now % SEEN_EVERY == 0)
+	if (++f->ticks % SEEN_EVERY == 0)
 		cd_front_report_seen(f);
 }
 

@@ -30,6 +30,7 @@ struct cd_front {
 	struct cd_agent_state *state;
 	struct cd_ship *ship;
 	struct event *tick;
+	unsigned int ticks; /* seconds that it runs */
 	char socket[CD_FRONT_PATH]; /* RUN/agent.sock */
 	char table[CD_FRONT_PATH]; /* RUN/shm/sessions */
 	char rings[CD_FRONT_PATH], spool[CD_FRONT_PATH];

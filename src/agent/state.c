@@ -16,6 +16,7 @@
 #define TABLE_MODE 0640
 #define RESYNC_MAX (1u << 30) /* bytes of records of one resync */
 #define EXPIRE_LOOK 20000
+#define SEEN_AHEAD 60 /* s that a use may be ahead of our clock */
 
 struct session_ref {
 	uint8_t key[CD_SESSION_KEY_LEN];
@@ -28,6 +29,7 @@ struct image {
 	struct cd_table *table;
 	struct cd_idmap subjects, devices; /* -> char * name */
 	struct cd_idmap sessions; /* -> struct session_ref */
+	uint32_t clock; /* when records were last applied */
 };
 
 struct cd_agent_state {
@@ -234,6 +236,9 @@ static int put_session(struct image *im, const struct cd_table_map *old,
 		return CD_E_NOTFOUND;
 	if (!ref->seen)
 		ref->seen = last_use(old, s);
+	/* not ahead of a clock that was set back: it would not idle */
+	if (ref->seen > im->clock + SEEN_AHEAD)
+		ref->seen = CD_MAX(im->clock, clamp(s->created));
 	memcpy(ref->key, s->key, sizeof(ref->key));
 	memcpy(row.key, s->key, sizeof(row.key));
 	row.last_seen = ref->seen;
@@ -376,6 +381,7 @@ static int finish_resync(struct cd_agent_state *st)
 	int r = count_rows(bytes, &n);
 
 	image_init(&im);
+	im.clock = st->now.clock;
 	if (r == 0)
 		r = make_table(st, n, &im.table);
 	if (r == 0) {
@@ -474,11 +480,13 @@ static int apply(struct cd_agent_state *st, const struct cd_changes *b,
 }
 
 int cd_agent_state_apply(struct cd_agent_state *st, const struct cd_changes *b,
-			 uint32_t now cd_unused)
+			 uint32_t now)
 {
 	struct cd_change *ends = cd_calloc(2, sizeof(*ends));
-	int r = ends ? apply(st, b, ends) : -ENOMEM;
+	int r;
 
+	st->now.clock = now;
+	r = ends ? apply(st, b, ends) : -ENOMEM;
 	free(ends);
 	if (r < 0)
 		st->lost = true;

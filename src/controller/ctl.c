@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "controller/api.h"
+#include "controller/clock.h"
 #include "controller/device.h"
 #include "controller/feed.h"
 #include "controller/journal.h"
@@ -100,11 +101,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	/* before anything else is compared with the clock */
+	note_failure("clock", cd_clock_tick(ctl));
 	cd_stream_tick(ctl);
 	cd_policy_tick(ctl);
 	cd_feeds_tick(ctl);
 	note_failure("sessions", cd_sessions_expire(ctl));
-	if (now % 60)
+	if (++ctl->ticks % 60)
 		return;
 	note_failure("links", cd_links_sweep(ctl->store, now));
 	note_failure("devices", cd_devices_vouch(ctl));
@@ -296,6 +299,8 @@ int cd_ctl_new(const struct cd_options *opt, struct cd_diag *diag,
 		r = open_journal(ctl, diag);
 	if (!r)
 		r = say(diag, "start", open_parts(ctl));
+	if (!r)
+		r = say(diag, "clock", cd_clock_start(ctl));
 	if (!r)
 		r = say(diag, "feeds", cd_feeds_new(ctl, diag, &ctl->feeds));
 	if (!r)

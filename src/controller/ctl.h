@@ -48,6 +48,10 @@ struct cd_ctl {
 	size_t n_notes;
 	char page_key[32]; /* of CSRF tokens; made at each start */
 	int64_t started; /* Unix seconds */
+	/* see clock.h: wall clock before CLOCK_BOOTTIME in ns, at the last
+	 * look; steady seconds at which the time was noted */
+	int64_t clock_ahead, clock_noted;
+	unsigned int ticks; /* seconds served */
 };
 
 /* Opens state and sockets. Everything that refuses says so in diag. */

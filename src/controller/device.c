@@ -381,6 +381,17 @@ int cd_devices_vouch(struct cd_ctl *ctl)
 	return cd_ctl_end(ctl, r);
 }
 
+int cd_devices_publish(struct cd_ctl *ctl)
+{
+	struct cd_query q cd_auto(cd_query_done) = {0};
+	int r = cd_query_start(&q, ctl->store,
+			       "SELECT DISTINCT device FROM device_attr", "");
+
+	while (!r && (r = cd_query_step(&q)) > 0)
+		r = cd_device_publish(ctl, cd_query_int(&q, 0));
+	return r;
+}
+
 /* ---- JSON ---- */
 
 static json_t *value_json(const struct cd_change_attr *a)

@@ -39,6 +39,8 @@ int cd_device_set(struct cd_ctl *ctl, int64_t id, json_t *attributes,
 		  struct cd_diag *diag);
 /* The device changed: new epoch, and a record in the change stream. */
 int cd_device_publish(struct cd_ctl *ctl, int64_t id);
+/* ... and all that have attributes. */
+int cd_devices_publish(struct cd_ctl *ctl);
 /* The inventory vouches again for what it says itself; own transaction. */
 int cd_devices_vouch(struct cd_ctl *ctl);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "controller/audit.h"
+#include "controller/clock.h"
 #include "controller/keys_client.h"
 #include "controller/note.h"
 #include "controller/page_signin.h"
@@ -30,7 +31,7 @@ static const char alphabet[ALPHABET + 1] = "BCDFGHJKLMNPQRSTVWXZ";
 struct login {
 	bool used;
 	bool refused;
-	int64_t expires;
+	int64_t expires; /* cd_steady() */
 	uint8_t key[CD_TOKEN_KEY]; /* of the program's token */
 	char code[CD_LOGIN_CODE + 1];
 	char addr[CD_ADDR_TEXT];
@@ -106,7 +107,7 @@ static void make_code(char out[CD_LOGIN_CODE + 1])
 
 static struct login *by_code(struct cd_logins *t, struct cd_str code)
 {
-	int64_t now = cd_now();
+	int64_t now = cd_steady();
 	size_t i;
 
 	for (i = 0; i < CD_LOGINS_MAX; i++)
@@ -118,7 +119,7 @@ static struct login *by_code(struct cd_logins *t, struct cd_str code)
 
 static struct login *by_token(struct cd_logins *t, struct cd_str token)
 {
-	int64_t now = cd_now();
+	int64_t now = cd_steady();
 	size_t i;
 
 	for (i = 0; i < CD_LOGINS_MAX; i++)
@@ -130,7 +131,7 @@ static struct login *by_token(struct cd_logins *t, struct cd_str token)
 
 static struct login *free_row(struct cd_logins *t)
 {
-	int64_t now = cd_now();
+	int64_t now = cd_steady();
 	size_t i;
 
 	for (i = 0; i < CD_LOGINS_MAX; i++) {
@@ -159,7 +160,7 @@ static int login_new(struct cd_call *call, struct cd_secret **ret_token,
 	if (r < 0)
 		return r;
 	l->used = true;
-	l->expires = cd_now() + CD_LOGIN_LIFE;
+	l->expires = cd_steady() + CD_LOGIN_LIFE;
 	cd_buf_init(&l->csr, CSR_MAX);
 	cd_buf_init(&l->chain, CHAIN_MAX);
 	cd_buf_str(&l->csr, csr);
@@ -194,7 +195,8 @@ void answer_login_new(struct cd_call *call)
 	cd_call_json(call, 201,
 		     json_pack("{s:s, s:s, s:s%, s:i, s:o}", "code", l->code,
 			       "url", url, "token", t.ptr, t.len, "interval", 1,
-			       "expires", cd_json_time(l->expires)));
+			       "expires",
+			       cd_json_time(cd_now() + CD_LOGIN_LIFE)));
 }
 
 void answer_login_poll(struct cd_call *call)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "controller/audit.h"
+#include "controller/clock.h"
 #include "controller/device.h"
 #include "controller/keys_client.h"
 #include "controller/note.h"
@@ -391,7 +392,7 @@ static int attempt_start(struct attempt *t)
 bool cd_page_throttled(struct cd_call *call, struct cd_str account)
 {
 	int64_t wait = cd_throttle_try(call->ctl->throttle, account,
-				       cd_page_addr(call), cd_now());
+				       cd_page_addr(call), cd_steady());
 	struct cd_http_answer *a;
 	struct cd_buf b;
 	char text[24];

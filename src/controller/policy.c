@@ -12,6 +12,7 @@
 
 #include "controller/api.h"
 #include "controller/audit.h"
+#include "controller/clock.h"
 #include "controller/feed.h"
 #include "controller/feed_copy.h"
 #include "controller/keys_client.h"
@@ -491,7 +492,7 @@ static void go_back(struct cd_ctl *ctl)
 	if (r < 0) {
 		CD_LOG_ERROR("POLICY_RETURN_FAILED",
 			     cd_log_num("serial", serial), cd_log_err(r));
-		ctl->policy->retry_at = cd_now() + 10;
+		ctl->policy->retry_at = cd_steady() + 10;
 	}
 }
 
@@ -508,7 +509,7 @@ static void renew(struct cd_ctl *ctl)
 		return;
 	}
 	CD_LOG_WARN("BUNDLE_RENEW_FAILED", cd_log_err(r));
-	p->retry_at = cd_now() + 10;
+	p->retry_at = cd_steady() + 10;
 }
 
 void cd_policy_tick(struct cd_ctl *ctl)
@@ -516,13 +517,19 @@ void cd_policy_tick(struct cd_ctl *ctl)
 	struct cd_policy_state *p = ctl->policy;
 	int64_t now = cd_now();
 
-	if (!p->serial || now < p->retry_at)
+	if (!p->serial || cd_steady() < p->retry_at)
 		return;
 	if (p->confirm_by && now >= p->confirm_by)
 		go_back(ctl);
 	else if (p->not_after - now < ctl->opt.bundle_life / 2 ||
 		 p->not_after - now > ctl->opt.bundle_life + 3600)
 		renew(ctl); /* the second: the clock was set back */
+}
+
+void cd_policy_clock_back(struct cd_ctl *ctl, int64_t by)
+{
+	if (ctl->policy->confirm_by)
+		ctl->policy->confirm_by -= by;
 }
 
 /* ---- the same text with other feeds ---- */

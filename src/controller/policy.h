@@ -35,5 +35,7 @@ int cd_policy_compile_again(struct cd_ctl *ctl);
 
 /* Once a second: deadlines, and a fresh bundle before the old one ends. */
 void cd_policy_tick(struct cd_ctl *ctl);
+/* The wall clock was set back by so many seconds; the rows know already. */
+void cd_policy_clock_back(struct cd_ctl *ctl, int64_t by);
 
 #endif

@@ -19,7 +19,7 @@ struct cd_policy_state {
 	int64_t bundle; /* serial of the bundle */
 	uint8_t bundle_hash[CD_SHA256_SIZE];
 	int64_t not_after;
-	int64_t retry_at; /* after a failure to sign */
+	int64_t retry_at; /* after a failure to sign; cd_steady() */
 };
 
 /* The files of a version, as the API has them. CD_E_NOTFOUND. */

@@ -372,6 +372,22 @@ int cd_sessions_each(struct cd_ctl *ctl,
 	return r;
 }
 
+int cd_sessions_publish(struct cd_ctl *ctl)
+{
+	struct cd_query q cd_auto(cd_query_done) = {0};
+	struct cd_session s;
+	int r = cd_query_start(&q, ctl->store,
+			       "SELECT " SESSION_COLUMNS
+			       " FROM session WHERE kind <> 0",
+			       "");
+
+	while (!r && (r = cd_query_step(&q)) > 0) {
+		from_row(&q, &s);
+		r = publish(ctl, &s);
+	}
+	return r;
+}
+
 /* ---- JSON ---- */
 
 static const char *factor_name(int64_t factor)

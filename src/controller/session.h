@@ -68,6 +68,8 @@ int cd_session_seen(struct cd_ctl *ctl, int64_t id, int64_t at);
 /* Records of all live app and cert sessions, for a resync. */
 int cd_sessions_each(struct cd_ctl *ctl,
 		     int (*fn)(void *ctx, struct cd_change *record), void *ctx);
+/* Appends those records: something in each of them moved. */
+int cd_sessions_publish(struct cd_ctl *ctl);
 /* Schema Session of those that fit, newest first; person 0 and app empty:
  * all. At most limit. */
 json_t *cd_sessions_json(struct cd_ctl *ctl, int64_t person, struct cd_str app,

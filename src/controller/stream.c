@@ -475,7 +475,7 @@ void cd_stream_tick(struct cd_ctl *ctl)
 	struct cd_stream *s = ctl->stream;
 
 	end_old_polls(s);
-	if (cd_now() % 60)
+	if (ctl->ticks % 60)
 		return;
 	cd_store_run(ctl->store,
 		     "DELETE FROM change WHERE at < ?1 AND seq < ?2", "ii",

@@ -28,6 +28,7 @@
 
 
 #define NGX_CORDON_TICK         50      /* ms between two looks */
+#define NGX_CORDON_SLACK        2000000000  /* ns back that are let pass */
 #define NGX_CORDON_SEEN_EVERY   15      /* s between two reports of a session */
 #define NGX_CORDON_UPSTREAMS    16      /* of one app */
 
@@ -48,6 +49,8 @@ typedef struct {
 
     uint32_t                    *seen;          /* by slot: when reported */
     uint32_t                     seen_n;
+
+    int64_t                      ahead;         /* ns, of the steady clock */
 
     uint64_t                     lost;          /* events without a ring */
     uint64_t                     random[2];
@@ -93,6 +96,7 @@ typedef struct {
 /* What the timer found. */
 typedef struct {
     int64_t                      now;
+    int64_t                      back;          /* ns the clock was set back */
     ngx_uint_t                   moved;         /* any generation */
     ngx_uint_t                   policy;        /* policy or table: all */
 } ngx_cordon_look_t;
@@ -120,6 +124,8 @@ void ngx_cordon_refresh_all(ngx_cordon_worker_t *w, ngx_log_t *log);
 /* Whether any generation moved since the last call. */
 ngx_uint_t ngx_cordon_moved(ngx_cordon_worker_t *w);
 int64_t ngx_cordon_now(void);                   /* ns */
+/* By how many ns the clock was set back since the last call. */
+int64_t ngx_cordon_set_back(ngx_cordon_worker_t *w);
 void ngx_cordon_random(ngx_cordon_worker_t *w, u_char *out, size_t len);
 
 /* who asks */
@@ -165,6 +171,9 @@ void ngx_cordon_allow_take(ngx_cordon_worker_t *w, ngx_cordon_allow_t *allow,
 /* The timer looks no later than this one needs. */
 void ngx_cordon_allow_plan(ngx_cordon_worker_t *w, ngx_cordon_allow_t *allow);
 ngx_uint_t ngx_cordon_allow_is_over(ngx_cordon_allow_t *allow, int64_t now);
+/* What is measured against the clock goes back with it. */
+void ngx_cordon_allow_set_back(ngx_cordon_allow_t *allow,
+    ngx_cordon_look_t *look);
 ngx_uint_t ngx_cordon_allow_is_due(ngx_cordon_worker_t *w,
     ngx_cordon_allow_t *allow, ngx_cordon_who_t *who, ngx_cordon_look_t *look);
 /* Whether a verdict that fell cuts now, as its on_change says. gone: who it

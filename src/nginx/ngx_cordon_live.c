@@ -41,6 +41,17 @@ ngx_cordon_allow_is_over(ngx_cordon_allow_t *allow, int64_t now)
 }
 
 
+void
+ngx_cordon_allow_set_back(ngx_cordon_allow_t *allow, ngx_cordon_look_t *look)
+{
+    allow->started_at -= look->back;
+
+    if (allow->drain_at) {
+        allow->drain_at -= look->back;
+    }
+}
+
+
 ngx_uint_t
 ngx_cordon_allow_is_due(ngx_cordon_worker_t *w, ngx_cordon_allow_t *allow,
     ngx_cordon_who_t *who, ngx_cordon_look_t *look)
@@ -117,6 +128,13 @@ ngx_cordon_tick(ngx_cordon_worker_t *w, ngx_cordon_look_t *look)
     look->now = ngx_cordon_now();
     look->moved = ngx_cordon_moved(w);
     look->policy = (gen != w->decided_gen);
+
+    look->back = ngx_cordon_set_back(w);
+
+    if (look->back) {
+        look->policy = 1;
+        look->moved = 1;
+    }
 
     /* not while (!ngx_exiting): a worker that drains is the only one that can
      * reach what it still serves. The timer is cancelable, it never keeps a

@@ -93,7 +93,9 @@ ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     who->mfa_age = -1;
     who->session_age = now > v->created ? now - v->created : 0;
 
-    if (v->auth_time) {
+    /* a proof from before the clock was set back has no age */
+
+    if (v->auth_time && v->auth_time <= now + CD_SESSION_AHEAD) {
         who->mfa_age = now > v->auth_time ? now - v->auth_time : 0;
     }
 }
@@ -114,7 +116,7 @@ ngx_cordon_who_device(struct cd_session_view *v, struct cd_request *request,
         value = &v->attrs[i];
         attr = ngx_cordon_device_attrs[i];
 
-        if (!value->known) {
+        if (!value->known || value->vouched_at > now + CD_SESSION_AHEAD) {
             continue;
         }
 

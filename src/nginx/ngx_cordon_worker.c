@@ -270,6 +270,39 @@ ngx_cordon_now(void)
 }
 
 
+/* Instants that are kept go back with the clock, so that nothing lasts longer
+ * than it should, and everything is decided again. */
+
+int64_t
+ngx_cordon_set_back(ngx_cordon_worker_t *w)
+{
+    int64_t     ahead, back;
+    uint32_t    now;
+    ngx_uint_t  i;
+
+    ahead = ngx_cordon_now() - (int64_t) ngx_current_msec * 1000000;
+    back = w->ahead - ahead;
+
+    if (w->ahead == 0 || back < 0) {
+        w->ahead = ahead;                       /* forward: time passed */
+        return 0;
+    }
+
+    if (back <= NGX_CORDON_SLACK) {
+        return 0;
+    }
+
+    w->ahead = ahead;
+    now = (uint32_t) ngx_time();
+
+    for (i = 0; w->seen && i < w->seen_n; i++) {
+        w->seen[i] = ngx_min(w->seen[i], now);
+    }
+
+    return back;
+}
+
+
 /* xorshift128+: numbers of traces, unique and no secret */
 
 void

@@ -32,7 +32,8 @@ struct ngx_http_cordon_assertion_s {
     ngx_queue_t                        asked;   /* in the order of asking */
     ngx_queue_t                        waiters; /* ngx_http_cordon_ctx_t */
     ngx_http_cordon_assertion_state_e  state;
-    time_t                             until;
+    time_t                             since;   /* good from then, */
+    time_t                             until;   /* until before then */
     uint64_t                           epoch;   /* of the session */
     unsigned                           in_asked:1;
     unsigned                           pinned:1;    /* waiters are woken */
@@ -281,7 +282,8 @@ ngx_http_cordon_answer(ngx_queue_t *q, ngx_str_t *jwt, time_t exp)
     a->in_asked = 0;
 
     a->state = NGX_HTTP_CORDON_FAILED;
-    a->until = ngx_time() + 1;
+    a->since = ngx_time();
+    a->until = a->since + 1;
 
     if (jwt && jwt->len && jwt->len <= NGX_HTTP_CORDON_JWT_MAX) {
 
@@ -295,7 +297,7 @@ ngx_http_cordon_answer(ngx_queue_t *q, ngx_str_t *jwt, time_t exp)
             ngx_memcpy(a->jwt.data, jwt->data, jwt->len);
             a->jwt.len = jwt->len;
             a->state = NGX_HTTP_CORDON_KNOWN;
-            a->until = ngx_min(ngx_time() + NGX_HTTP_CORDON_KEEP, exp - 5);
+            a->until = ngx_min(a->since + NGX_HTTP_CORDON_KEEP, exp - 5);
         }
     }
 
@@ -647,7 +649,9 @@ ngx_http_cordon_assert(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
     ngx_queue_remove(&a->recent);
     ngx_queue_insert_head(&b->recent, &a->recent);
 
-    if (!a->in_asked && a->until > ngx_time()
+    /* one from before the clock was set back has a time that is to come */
+
+    if (!a->in_asked && a->since <= ngx_time() && a->until > ngx_time()
         && a->epoch == ctx->who.epoch)
     {
         return a->state == NGX_HTTP_CORDON_KNOWN

@@ -280,6 +280,8 @@ ngx_http_cordon_sweep_live(ngx_cordon_look_t *look)
         next = ngx_queue_next(q);
         ctx = ngx_queue_data(q, ngx_http_cordon_ctx_t, live);
 
+        ngx_cordon_allow_set_back(&ctx->allow, look);
+
         if (ngx_cordon_allow_is_due(&hw->w, &ctx->allow, &ctx->who, look)
             && ngx_http_cordon_again(ctx, look->now))
         {

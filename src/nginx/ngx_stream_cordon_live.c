@@ -112,6 +112,8 @@ ngx_stream_cordon_sweep(ngx_cordon_look_t *look)
         next = ngx_queue_next(q);
         ctx = ngx_queue_data(q, ngx_stream_cordon_ctx_t, live);
 
+        ngx_cordon_allow_set_back(&ctx->allow, look);
+
         if (ngx_cordon_allow_is_due(&sw->w, &ctx->allow, &ctx->who, look)
             && ngx_stream_cordon_again(ctx, look->now))
         {

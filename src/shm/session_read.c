@@ -456,6 +456,8 @@ enum cd_session_verdict cd_session_check(const struct cd_session_view *view,
 		return CD_SESSION_IS_REVOKED;
 	if (view->expires && now >= view->expires)
 		return CD_SESSION_IS_EXPIRED;
+	if (view->created > now && view->created - now > CD_SESSION_AHEAD)
+		return CD_SESSION_IS_EXPIRED;
 	seen = CD_MAX(seen, view->created);
 	if (view->idle_limit && now > seen && now - seen > view->idle_limit)
 		return CD_SESSION_IS_EXPIRED;

@@ -188,12 +188,18 @@ int cd_session_lookup(const struct cd_table_map *map,
 uint64_t cd_session_epoch(const struct cd_table_map *map,
 			  const uint8_t key[CD_SESSION_KEY_LEN]);
 
+/* An instant of a record may be so far ahead of this host's clock, s; one
+ * further ahead was written before the clock was set back. */
+#define CD_SESSION_AHEAD 3600
+
 enum cd_session_verdict {
 	CD_SESSION_OK,
 	CD_SESSION_IS_REVOKED, /* or the person is disabled */
 	CD_SESSION_IS_EXPIRED, /* idle or absolute limit */
 };
-/* last_seen: the caller's own, when it is later than the table's. */
+/* last_seen: the caller's own, when it is later than the table's. A session
+ * that began more than CD_SESSION_AHEAD after `now` is expired: its limits
+ * would come that much later than they should. */
 enum cd_session_verdict cd_session_check(const struct cd_session_view *view,
 					 uint32_t last_seen, uint32_t now);
 

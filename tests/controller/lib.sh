@@ -4,6 +4,7 @@
 # cordond and what surrounds it, in $tmp. After a request the answer is in
 # $status, $location, $headers and $body.
 . "$CORDON_SOURCE/tests/tap.sh"
+. "$CORDON_SOURCE/tests/totp.sh"
 tap_tmp
 chmod 755 "$tmp"
 mkdir "$tmp/run" "$tmp/state"
@@ -133,17 +134,6 @@ follow() {
 		browse GET "$next"
 	done
 	return 1
-}
-
-# RFC 6238: SHA-1, six digits. totp BASE32 [STEP]
-totp() {
-	local step=${2:-$(($(date +%s) / 30))} hash offset
-	hash=$(printf "$(printf '%016x' $step | sed 's/../\\x&/g')" |
-		openssl dgst -sha1 -mac HMAC -macopt "hexkey:$(
-			printf '%s' "$1" | base32 -d | od -An -tx1 -v | tr -d ' \n'
-		)" | sed 's/.* //')
-	offset=$((16#${hash:39:1}))
-	printf '%06d' $(((16#${hash:offset*2:8} & 0x7fffffff) % 1000000))
 }
 
 # A code that was not used yet, in $code. One step back and one ahead are good,

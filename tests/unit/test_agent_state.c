@@ -441,6 +441,12 @@ TEST(last_use_survives)
 	ok_eq_int(resync(st, 11), 0);
 	ok_eq_int(look(1, &v), 0);
 	ok_eq_uint(v.last_seen, NOW + 5);
+	/* the clock was set back: the record that comes then puts it right */
+	cd_agent_state_seen(st, 1, NOW + 86400);
+	ok_eq_int(resync(st, 11), 0);
+	ok_eq_int(look(1, &v), 0);
+	ok_eq_uint(v.last_seen, NOW);
+	cd_agent_state_seen(st, 1, NOW + 5);
 	cd_agent_state_free(&st);
 	/* another agent: its table stays in force until the resync ends */
 	st = make();

@@ -277,8 +277,18 @@ TEST(sessions_end_by_idle_absolute_limit_and_revocation)
 	ok_eq_int(cd_session_check(&v, 0, 2601), CD_SESSION_IS_EXPIRED);
 	ok_eq_int(cd_session_check(&v, 2500, 3100), CD_SESSION_OK);
 	ok_eq_int(cd_session_check(&v, 4900, 5000), CD_SESSION_IS_EXPIRED);
-	/* a clock that was set back ends nothing */
+	/* a clock that was set back a little ends nothing */
 	ok_eq_int(cd_session_check(&v, 0, 10), CD_SESSION_OK);
+	/* one that was set back by more would lengthen every limit */
+	v.created = 90000;
+	v.expires = v.last_seen = 95000;
+	ok_eq_int(cd_session_check(&v, 0, 90000 - CD_SESSION_AHEAD),
+		  CD_SESSION_OK);
+	ok_eq_int(cd_session_check(&v, 0, 90000 - CD_SESSION_AHEAD - 1),
+		  CD_SESSION_IS_EXPIRED);
+	v.created = 1000;
+	v.expires = 5000;
+	v.last_seen = 2000;
 	v.disabled = true;
 	ok_eq_int(cd_session_check(&v, 0, 2100), CD_SESSION_IS_REVOKED);
 	v.disabled = false;
