@@ -208,7 +208,9 @@ static void put_https(struct up *up, struct cd_buf *b)
  * browser would be asked for a certificate. Which agent it is stands in the
  * certificate, whose subject must be that one name; what an agent may do is for
  * cordond to say. A handshake for another name asked for no certificate, so a
- * request in it that names this host is refused by nginx.
+ * request in it that names this host is refused by nginx. After a change all
+ * agents poll again at once: their connections to cordond are kept, because so
+ * many new ones would not fit its backlog.
  */
 static void put_agents(struct up *up, struct cd_buf *b)
 {
@@ -221,7 +223,7 @@ static void put_agents(struct up *up, struct cd_buf *b)
 		      "    \"~^CN=([a-z0-9][a-z0-9._@-]{0,62})$\" $1;\n}\n"
 		      "upstream cordon_agents {\n"
 		      "    server unix:%s/remote.sock;\n"
-		      "    keepalive 64;\n}\n"
+		      "    keepalive 8192;\n}\n"
 		      "server {\n",
 		      run);
 	put_listen(up, b, UP_HTTPS, " ssl");
