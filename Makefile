@@ -51,6 +51,7 @@ soak: deps-test build
 	run RUNS=100 bench/chain/swap; \
 	run RUNS=20 bench/chain/away; \
 	run RUNS=10000 bench/chain/signin; \
+	run bench/chain/agents; \
 	run meson test -C $(BUILD) --no-rebuild --verbose live many swap; \
 	run CORDON_PART=1 $(BUILD)/tests/model/model-decide; \
 	run CORDON_PART=1 $(BUILD)/tests/model/model-rules; \

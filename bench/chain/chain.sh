@@ -17,7 +17,10 @@
 #	us			microseconds of the clock
 #	load FILE [OPTION...]	wrk as bench's session, in the background
 #
-# CHAIN_CONF is its cordon.conf.
+#	controller		the pid of cordond
+#
+# CHAIN_CONF is its cordon.conf; CHAIN_BEFORE a function called before the
+# start, which may set chain_options.
 
 CORDON_SOURCE=${CORDON_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 export CORDON_BUILD=${CORDON_BUILD:-$CORDON_SOURCE/build}
@@ -136,13 +139,22 @@ apply() { # FILE: prints the serial
 	"$build/cordon" apply "$1" --json --run "$run" |
 		sed -n 's/.*"serial": *\([0-9]*\).*/\1/p' | head -1
 }
+controller() {
+	local p
+	for p in $(pgrep -x cordond); do
+		[ "$(readlink "/proc/$p/cwd")" = "$run" ] &&
+			[ "$(stat -c %u "/proc/$p")" = 64731 ] && echo "$p"
+	done | head -1
+}
 inside() { nsenter -t "$(cat "$run/gw/nginx.pid")" -n "$@"; }
 reached() { [ "$(visit "$tmp/jar" "$(bench_url)")" = 200 ]; }
 
 chain_up() {
 	mkdir -p "$tmp/conf"
 	echo "${CHAIN_CONF-}" >"$tmp/conf/cordon.conf"
-	demo_up --workers $workers
+	local chain_options=()
+	${CHAIN_BEFORE-}
+	demo_up --workers $workers "${chain_options[@]}"
 	demo_wait || return 1
 	local p
 	for p in "$up1" "$up2"; do
