@@ -9,6 +9,7 @@
 
 #include "controller/journal_nodes.h"
 #include "controller/segment.h"
+#include "tmpdir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -74,6 +75,44 @@ static void read_all(int fd, size_t size)
 	cd_segment_reader_done(&r);
 }
 
+/* A file's name says where it begins: what says so is what is written. */
+static void name(struct cd_str s)
+{
+	char text[64], again[96];
+	uint64_t base;
+
+	snprintf(text, sizeof(text), "%.*s", (int)CD_MIN(s.len, (size_t)40),
+		 s.ptr);
+	if (!cd_segment_base(text, &base))
+		return;
+	cd_segment_path("x", base, again, sizeof(again));
+	cd_assert(!strcmp(again + 2, text));
+}
+
+/* A segment of ours with one frame in it, then the bytes of the input. */
+static void append(struct cd_str s)
+{
+	static const struct cd_str first = CD_STR_INIT("a first frame");
+	unsigned char header[CD_FRAME_HEADER_SIZE];
+	uint64_t at = CD_SEGMENT_HEADER_SIZE;
+	int fd;
+
+	tmpdir_need("00000000000000000000.cj");
+	cd_assert(cd_segment_create(tmpdir, 0, 1, &fd) == 0);
+	cd_assert(cd_segment_header_check(fd, 0) == 0);
+	cd_assert(cd_segment_header_check(fd, 64) == CD_E_CORRUPT);
+	cd_frame_header(at, first, header);
+	cd_assert(pwrite(fd, header, sizeof(header), (off_t)at) ==
+		  sizeof(header));
+	at += sizeof(header);
+	cd_assert(pwrite(fd, first.ptr, first.len, (off_t)at) ==
+		  (ssize_t)first.len);
+	at += first.len;
+	cd_assert(pwrite(fd, s.ptr, s.len, (off_t)at) == (ssize_t)s.len);
+	read_all(fd, (size_t)at + s.len);
+	close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("segment", MFD_CLOEXEC);
@@ -83,6 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cd_assert(write(fd, data, size) == (ssize_t)size);
 	(void)cd_segment_header_check(fd, 0);
 	read_all(fd, size);
+	name(cd_str_make(data, size));
+	if (size > 0 && size < 65536)
+		append(cd_str_make(data, size));
 	/* the same bytes as the payload of a good frame */
 	if (size > 0 && size <= CD_FRAME_PAYLOAD_MAX) {
 		struct cd_str payload = cd_str_make(data, size);
