@@ -160,6 +160,8 @@ struct cd_failure {
 	uint32_t atom;
 };
 
+#define CD_WATCHED_MAX 8
+
 struct cd_decision {
 	uint8_t verdict; /* enum cd_verdict; starts as CD_DENY */
 	uint8_t reason; /* enum cd_reason */
@@ -167,7 +169,8 @@ struct cd_decision {
 	uint8_t n_failed;
 	uint8_t n_report;
 	uint8_t cut_always; /* the deny rests on risk: cut whatever on_change */
-	uint16_t pad;
+	uint8_t n_watched;
+	uint8_t pad;
 	uint32_t rule; /* the rule that gave the verdict or CD_NO_RULE */
 	uint32_t explained; /* the rule that `failed` is about */
 	uint32_t drain; /* seconds, for CD_CHANGE_DRAIN */
@@ -181,6 +184,9 @@ struct cd_decision {
 		uint32_t rule;
 		uint8_t verdict;
 	} report[CD_REPORT_MAX];
+	/* Feeds in `mode report` that have an address or name of the request
+	 * of which some rule asks them. They decide nothing. */
+	uint32_t watched[CD_WATCHED_MAX];
 };
 
 /* snapshot may be NULL: deny with CD_REASON_NO_SNAPSHOT. */
@@ -202,6 +208,8 @@ size_t cd_failure_have(const struct cd_snapshot *snapshot,
 		       char *out, size_t size);
 /* Name of a rule; empty for CD_NO_RULE. */
 struct cd_str cd_rule_name(const struct cd_snapshot *snapshot, uint32_t rule);
+/* Name of a feed of `watched`, or empty. */
+struct cd_str cd_feed_name(const struct cd_snapshot *snapshot, uint32_t feed);
 
 #ifdef __cplusplus
 }

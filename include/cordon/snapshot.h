@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* The newest layout this library reads and writes. */
-#define CD_SNAPSHOT_VERSION 1
+#define CD_SNAPSHOT_VERSION 2
 
 /* Looks at the header only: magic, version (CD_E_VERSION when newer than
  * this program), size. Borrows the bytes, which must be 8-aligned and stay

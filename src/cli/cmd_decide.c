@@ -199,6 +199,18 @@ static void put_report(struct cd_json_writer *w, const struct cd_snapshot *s,
 	cd_json_array_end(w);
 }
 
+static void put_watched(struct cd_json_writer *w, const struct cd_snapshot *s,
+			const struct cd_decision *d)
+{
+	if (d->n_watched == 0)
+		return;
+	cd_json_key(w, "watched");
+	cd_json_array(w);
+	for (unsigned int i = 0; i < d->n_watched; i++)
+		cd_json_put_str(w, cd_feed_name(s, d->watched[i]));
+	cd_json_array_end(w);
+}
+
 static void put_decision(struct cd_json_writer *w, const struct cd_snapshot *s,
 			 struct cd_request *r)
 {
@@ -222,6 +234,7 @@ static void put_decision(struct cd_json_writer *w, const struct cd_snapshot *s,
 		cd_json_puts(w, text);
 	}
 	put_report(w, s, &d);
+	put_watched(w, s, &d);
 	cd_json_object_end(w);
 }
 

@@ -194,6 +194,11 @@ static void show(const json_t *a)
 	}
 	put_failed(&b, json_object_get(a, "failed"));
 	put_map(&b, "with   ", json_object_get(a, "obligations"));
+	if (json_array_size(json_object_get(a, "watched"))) {
+		cd_buf_puts(&b, "report  in feed ");
+		put(&b, cd_cli_text(a, "watched"));
+		cd_buf_puts(&b, ", which decides nothing yet\n");
+	}
 	put_map(&b, "inputs ", json_object_get(a, "inputs"));
 	fputs(b.data ? b.data : "", stdout);
 	cd_buf_done(&b);

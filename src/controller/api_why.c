@@ -262,6 +262,17 @@ static json_t *obligations_json(const struct cd_obligations *o)
 	return out;
 }
 
+static json_t *watched_json(const struct cd_snapshot *snapshot,
+			    const struct cd_decision *d)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < d->n_watched; i++)
+		json_array_append_new(list, cd_json_str(cd_feed_name(
+						    snapshot, d->watched[i])));
+	return list;
+}
+
 static json_t *rule_json(const struct cd_snapshot *snapshot, uint32_t rule)
 {
 	struct cd_str name = cd_rule_name(snapshot, rule);
@@ -278,7 +289,7 @@ static json_t *decision_json(const struct cd_snapshot *snapshot,
 				  cd_json_time(d.recheck_at / CD_NS_PER_S);
 
 	return json_pack("{s:s, s:o*, s:o*, s:s, s:s, s:o, s:o, s:o*, s:I,"
-			 " s:o}",
+			 " s:o, s:o}",
 			 "verdict", cd_verdict_name(d.verdict), "rule",
 			 rule_json(snapshot, d.rule), "explained",
 			 rule_json(snapshot, d.explained), "reason",
@@ -286,8 +297,8 @@ static json_t *decision_json(const struct cd_snapshot *snapshot,
 			 cd_reason_text(d.reason), "failed",
 			 failed_json(snapshot, q, &d), "obligations",
 			 obligations_json(&d.obligations), "recheck_at",
-			 recheck, "policy", (json_int_t)serial, "inputs",
-			 inputs_json(q));
+			 recheck, "policy", (json_int_t)serial, "watched",
+			 watched_json(snapshot, &d), "inputs", inputs_json(q));
 }
 
 void answer_why(struct cd_call *call)

@@ -617,6 +617,33 @@ static void conclude(struct cd_ctx *c, const struct cd_candidates *k,
 	}
 }
 
+/* ---- feeds in report mode ------------------------------------------------- */
+static bool is_watched(struct cd_ctx *c, const struct cd_snap_feed *f)
+{
+	if (f->watch & CD_WATCH_SRC &&
+	    c->there[CD_ATTR_SRC_IP] == CD_IS_KNOWN &&
+	    cd_spans_have(c->s, &f->spans, &c->r->v[CD_ATTR_SRC_IP].u.addr))
+		return true;
+	for (uint32_t i = 0; f->watch & CD_WATCH_DST && i < c->n_dest; i++)
+		if (c->dest[i].addr_there == CD_IS_KNOWN &&
+		    cd_spans_have(c->s, &f->spans, &c->dest[i].addr))
+			return true;
+	return f->watch & CD_WATCH_NAME &&
+	       c->there[CD_ATTR_DST_NAME] == CD_IS_KNOWN &&
+	       cd_ctx_name_in(c, f->names);
+}
+
+/* They are the last rows: without any this is one comparison. */
+static void watch(struct cd_ctx *c, struct cd_decision *d)
+{
+	const struct cd_snap_feed *feeds = cd_snap_FEEDS(c->s);
+
+	for (uint32_t i = cd_snap_FEEDS_n(c->s);
+	     i > 0 && feeds[i - 1].watch && d->n_watched < CD_WATCHED_MAX; i--)
+		if (is_watched(c, &feeds[i - 1]))
+			d->watched[d->n_watched++] = i - 1;
+}
+
 struct cd_decision cd_decide(const struct cd_snapshot *snapshot,
 			     const struct cd_request *request)
 {
@@ -647,5 +674,6 @@ struct cd_decision cd_decide(const struct cd_snapshot *snapshot,
 	if (d.verdict != CD_ALLOW)
 		memset(&d.obligations, 0, sizeof(d.obligations));
 	d.recheck_at = c.recheck;
+	watch(&c, &d);
 	return d;
 }

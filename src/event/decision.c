@@ -47,6 +47,20 @@ static void put_failed(struct cd_event_encoder *e,
 	}
 }
 
+static void put_watched(struct cd_event_encoder *e,
+			const struct cd_snapshot *snapshot,
+			const struct cd_decision *d)
+{
+	struct cd_name names[CD_WATCHED_MAX];
+	size_t n = CD_MIN(d->n_watched, (size_t)CD_WATCHED_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = (struct cd_name){
+			.s = cd_feed_name(snapshot, d->watched[i])};
+	if (n)
+		cd_event_put_names(e, CD_EVENT_F_WATCHED, names, n);
+}
+
 static void put_rules(struct cd_event_encoder *e,
 		      const struct cd_snapshot *snapshot,
 		      const struct cd_request *request,
@@ -63,6 +77,7 @@ static void put_rules(struct cd_event_encoder *e,
 		cd_event_put_report(e,
 				    cd_rule_name(snapshot, d->report[i].rule),
 				    d->report[i].verdict);
+	put_watched(e, snapshot, d);
 }
 
 void cd_event_put_decision(struct cd_event_encoder *e,

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 
 static int (*const passes[])(struct cd_compile *) = {
-	cd_compile_sort,   cd_compile_segments, cd_compile_feeds,
-	cd_compile_groups, cd_compile_hosts,	cd_compile_apps,
-	cd_compile_rules,  cd_compile_index,	cd_compile_screens,
+	cd_compile_sort,    cd_compile_segments, cd_compile_feeds,
+	cd_compile_groups,  cd_compile_hosts,	 cd_compile_apps,
+	cd_compile_rules,   cd_compile_watches,	 cd_compile_index,
+	cd_compile_screens,
 };
 
 static int check_limits(const struct cd_policy *policy, struct cd_diag *diag)

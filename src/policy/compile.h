@@ -43,10 +43,19 @@ struct cd_compile {
 	uint32_t n_groups;
 	/* domain set of feed i = n_domains + i */
 	uint32_t n_domains;
+	/* enum cd_snap_watch: what rules ask of each feed */
+	uint8_t *asked;
 	/* text of an atom -> the node that holds it; open addressing */
 	struct cd_atom_slot *atoms;
 	uint32_t n_atoms, atoms_size;
 };
+
+/* ---- compile_feed.c ------------------------------------------------------ */
+/* A rule asks the feed of this sorted position, or CD_NIL, for that. */
+void cd_compile_ask_feed(struct cd_compile *c, uint32_t feed,
+			 enum cd_snap_watch what);
+/* After all rules: what is watched of feeds in report mode. */
+int cd_compile_watches(struct cd_compile *c);
 
 /* ---- compile_util.c ------------------------------------------------------ */
 int cd_compile_sort(struct cd_compile *c);

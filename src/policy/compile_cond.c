@@ -220,6 +220,11 @@ static int put_atom(struct tree *t, const struct cd_ast_cond *cond,
 		n->a = cd_compile_find(t->c, CD_AST_FEED, cond->name.s);
 		if (cond->op == CD_OP_NOT_IN)
 			n->flags |= CD_NODE_NEGATED;
+		cd_compile_ask_feed(
+			t->c, n->a,
+			cond->attr == CD_ATTR_SRC_IP ? CD_WATCH_SRC :
+			cond->attr == CD_ATTR_DST_IP ? CD_WATCH_DST :
+						       CD_WATCH_NAME);
 		return n->a == CD_NIL ? CD_E_CHECK : 0;
 	case CD_COND_TIME:
 		return put_window(t, cond, n);

@@ -96,27 +96,38 @@ static void tell_missing(struct cd_compile *c, const struct cd_ast_feed *ast,
 		    cd_quote(ast->location.s, quoted, sizeof(quoted)), what);
 }
 
-static int put_feed(struct names *n, uint32_t i)
+static int load(struct cd_compile *c, const struct cd_ast_feed *ast,
+		char **ret_text, size_t *ret_len)
+{
+	int err = -ENOENT;
+
+	if (c->loader && c->loader->feed)
+		err = c->loader->feed(c->loader->ctx, ast->location.s, ret_text,
+				      ret_len);
+	if (err)
+		tell_missing(c, ast, err);
+	return err;
+}
+
+/* One row of FEEDS, and the domain set of its number. */
+static int put_row(struct names *n, const struct cd_ast_feed *ast, bool full,
+		   uint32_t watch)
 {
 	struct cd_compile *c = n->c;
-	const struct cd_ast_feed *ast = (const void *)c->sorted[CD_AST_FEED][i];
-	struct cd_snap_feed out = {.names = c->n_domains + i};
+	struct cd_snap_feed out = {
+		.name = cd_writer_str(&c->w, ast->head.name.s),
+		.names = cd_writer_count(&c->w, CD_SEC_DOMSETS),
+		.watch = watch,
+	};
 	struct feed f = {.names = n, .set = out.names};
 	char *text cd_auto(cd_freep) = NULL;
 	size_t len = 0;
-	int err = -ENOENT;
+	int err = 0;
 
 	cd_buf_init(&f.spans, (size_t)1 << 30);
-	out.name = cd_writer_str(&c->w, ast->head.name.s);
 	add_set(c, ast->head.name.s);
-	if (c->loader && c->loader->feed)
-		err = c->loader->feed(c->loader->ctx, ast->location.s, &text,
-				      &len);
-	if (err)
-		tell_missing(c, ast, err);
-	/* `mode report`: a match decides nothing, as if the list were empty. */
-	err = err || ast->report ? 0 :
-				   read_feed(&f, ast, cd_str_make(text, len));
+	if (full && load(c, ast, &text, &len) == 0)
+		err = read_feed(&f, ast, cd_str_make(text, len));
 	if (!err)
 		err = cd_compile_spans(c, (void *)f.spans.data,
 				       f.spans.len / sizeof(struct cd_span),
@@ -124,6 +135,57 @@ static int put_feed(struct names *n, uint32_t i)
 	cd_buf_done(&f.spans);
 	cd_writer_add(&c->w, CD_SEC_FEEDS, &out);
 	return err ? err : c->w.err;
+}
+
+/* `mode report`: rules see an empty list, and the full one is watched. */
+static int put_feeds(struct names *n)
+{
+	struct cd_compile *c = n->c;
+	uint32_t count = c->policy->n_of_kind[CD_AST_FEED];
+	int err = 0;
+
+	c->asked = cd_arena_array(c->arena, CD_MAX(count, 1u), 1);
+	if (!c->asked)
+		return -ENOMEM;
+	memset(c->asked, 0, CD_MAX(count, 1u));
+	for (uint32_t i = 0; i < count && !err; i++) {
+		const struct cd_ast_feed *ast =
+			(const void *)c->sorted[CD_AST_FEED][i];
+
+		err = put_row(n, ast, !ast->report, 0);
+	}
+	for (uint32_t i = 0; i < count && !err; i++) {
+		const struct cd_ast_feed *ast =
+			(const void *)c->sorted[CD_AST_FEED][i];
+
+		if (ast->report)
+			err = put_row(n, ast, true, CD_WATCH);
+	}
+	return err;
+}
+
+void cd_compile_ask_feed(struct cd_compile *c, uint32_t feed,
+			 enum cd_snap_watch what)
+{
+	if (feed != CD_NIL)
+		c->asked[feed] = (uint8_t)(c->asked[feed] | what);
+}
+
+int cd_compile_watches(struct cd_compile *c)
+{
+	uint32_t count = c->policy->n_of_kind[CD_AST_FEED], at = count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct cd_ast_feed *ast =
+			(const void *)c->sorted[CD_AST_FEED][i];
+		struct cd_snap_feed *row;
+
+		if (!ast->report)
+			continue;
+		row = cd_writer_at(&c->w, CD_SEC_FEEDS, at++);
+		row->watch |= c->asked[i];
+	}
+	return c->w.err;
 }
 
 /* ---- layout ----------------------------------------------------------------- */
@@ -164,8 +226,8 @@ int cd_compile_feeds(struct cd_compile *c)
 	cd_buf_init(&n.below, CD_MAX_SNAPSHOT_SIZE);
 	put_domains(&n);
 	err = c->w.err;
-	for (uint32_t i = 0; i < c->policy->n_of_kind[CD_AST_FEED] && !err; i++)
-		err = put_feed(&n, i);
+	if (!err)
+		err = put_feeds(&n);
 	if (!err)
 		err = put_slices(c, &n.exact, false);
 	if (!err)

@@ -468,7 +468,9 @@ static int put_all(struct index *x, struct cd_words *list)
 	for (uint32_t i = 0; i < cd_writer_count(w, CD_SEC_SEGMENTS) && !err;
 	     i++)
 		err = put_segment(x, i, list);
-	for (uint32_t i = 0; i < cd_writer_count(w, CD_SEC_DOMSETS) && !err;
+	/* Domain sets behind those of feeds are watched, and no rule's. */
+	for (uint32_t i = 0;
+	     i < x->c->n_domains + x->c->policy->n_of_kind[CD_AST_FEED] && !err;
 	     i++)
 		err = put_domset(x, i, list);
 	return err ? err : put_hosts(x, list);

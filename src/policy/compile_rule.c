@@ -90,6 +90,7 @@ static void object_id(struct cd_compile *c, const struct cd_ast_object *o,
 		break;
 	case CD_OBJ_CATEGORY:
 		at = cd_compile_find(c, CD_AST_FEED, o->name.s);
+		cd_compile_ask_feed(c, at, CD_WATCH_NAME);
 		at = at == CD_NIL ? at : c->n_domains + at;
 		break;
 	default:

@@ -124,7 +124,7 @@ static bool check_LISTS(struct check *c, const struct cd_snap_spans *e)
 static bool check_FEEDS(struct check *c, const struct cd_snap_feed *e)
 {
 	return in(c, CD_SEC_STRS, e->name) && in(c, CD_SEC_DOMSETS, e->names) &&
-	       check_LISTS(c, &e->spans);
+	       check_LISTS(c, &e->spans) && e->watch < 2 * CD_WATCH_NAME;
 }
 
 static bool check_HOSTS(struct check *c, const struct cd_snap_hosts *e)

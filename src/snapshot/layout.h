@@ -94,10 +94,21 @@ struct cd_snap_spans {
 	uint32_t first6, n6; /* SPANS6 */
 };
 
+/* Feeds in report mode are there twice: empty, as rules see them, and at the
+ * end of the section in full, to be watched. */
+enum cd_snap_watch {
+	CD_WATCH = 1, /* this row is only watched */
+	CD_WATCH_SRC = 2, /* what rules ask of it */
+	CD_WATCH_DST = 4,
+	CD_WATCH_NAME = 8,
+};
+
 struct cd_snap_feed {
 	uint32_t name;
 	uint32_t names; /* domain set of the names it lists */
 	struct cd_snap_spans spans;
+	uint32_t watch; /* bits of enum cd_snap_watch; 0: rules ask it */
+	uint32_t zero;
 };
 
 struct cd_snap_hosts {

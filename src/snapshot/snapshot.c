@@ -42,6 +42,13 @@ struct cd_str cd_rule_name(const struct cd_snapshot *snapshot, uint32_t rule)
 	return cd_snap_text(snapshot, cd_snap_RULES(snapshot)[rule].name);
 }
 
+struct cd_str cd_feed_name(const struct cd_snapshot *snapshot, uint32_t feed)
+{
+	if (!snapshot || feed >= cd_snap_FEEDS_n(snapshot))
+		return CD_STR("");
+	return cd_snap_text(snapshot, cd_snap_FEEDS(snapshot)[feed].name);
+}
+
 uint32_t cd_snap_find(const struct cd_snapshot *s, struct cd_str text,
 		      uint64_t hash)
 {

@@ -100,6 +100,73 @@ TEST(feeds)
 	snap_done(&s);
 }
 
+/* Which feeds in report mode a request meets, newest
+ * row first, as "fg". */
+static const char *watched(const struct snap *s, const char *src,
+			   const char *dst, const char *name)
+{
+	static char out[64];
+	struct cd_request q;
+	struct cd_decision d;
+	struct cd_addr addr;
+
+	out[0] = 0;
+	cd_request_init(&q);
+	q.kind = name ? CD_KIND_NAME : CD_KIND_PACKET;
+	cd_request_set_int(&q, CD_ATTR_SUBJECT, CD_SUBJECT_HOST);
+	if (src && cd_addr_parse(cd_str_from(src), &addr) == 0)
+		cd_request_set_addr(&q, CD_ATTR_SRC_IP, addr);
+	if (dst && cd_addr_parse(cd_str_from(dst), &addr) == 0)
+		cd_request_set_addr(&q, CD_ATTR_DST_IP, addr);
+	if (name)
+		cd_request_set_str(&q, CD_ATTR_DST_NAME, cd_str_from(name));
+	d = cd_decide(s->s, &q);
+	for (unsigned int i = 0; i < d.n_watched; i++) {
+		struct cd_str f = cd_feed_name(s->s, d.watched[i]);
+
+		strncat(out, f.ptr, f.len);
+	}
+	return out;
+}
+
+static const char reported[] =
+	"version 1\n"
+	"feed a file \"/f\"\n"
+	"feed b file \"/f\" mode report\n"
+	"feed c file \"/f\" mode report\n"
+	"feed d file \"/f\" mode report\n"
+	"feed e file \"/f\" mode report\n"
+	"deny \"a\" from any to any port tcp/22 when src.ip in feed a\n"
+	"deny \"b\" from any to any when src.ip in feed b\n"
+	"deny \"c\" from any to any when dst.ip in feed c\n"
+	"deny \"d\" from any to category d\n"
+	"allow \"x\" from any to any when src.ip not in feed b\n";
+
+TEST(a_feed_in_report_mode_is_empty_and_watched)
+{
+	struct snap s = {.feed = "198.51.100.0/24\nbad.example.com\n"};
+
+	if (!snap_make(&s, reported))
+		return;
+	ok_eq_uint(cd_snap_FEEDS_n(s.s), 9);
+	ok_decides(
+		&s,
+		"{'kind':'packet','subject':'host','src.ip':'198.51.100.1','dst.ip':'198.51.100.2','dst.port':1,'proto':'tcp'}",
+		"allow ALLOWED x");
+	ok_decides(
+		&s,
+		"{'kind':'name','subject':'host','src.ip':'1.1.1.1','dst.name':'bad.example.com'}",
+		"allow ALLOWED x");
+	ok_eq_str(watched(&s, "198.51.100.1", "1.1.1.1", NULL), "b");
+	ok_eq_str(watched(&s, "198.51.100.1", "198.51.100.9", NULL), "cb");
+	ok_eq_str(watched(&s, "1.1.1.1", "198.51.100.9", NULL), "c");
+	ok_eq_str(watched(&s, "1.1.1.1", "1.1.1.1", NULL), "");
+	ok_eq_str(watched(&s, NULL, NULL, NULL), "");
+	ok_eq_str(watched(&s, "1.1.1.1", NULL, "bad.example.com"), "d");
+	ok_eq_str(watched(&s, "1.1.1.1", NULL, "good.example.com"), "");
+	snap_done(&s);
+}
+
 static void ok_bad_feed(const char *text, const char *message)
 {
 	struct snap s = {.feed = text};
