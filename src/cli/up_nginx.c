@@ -140,6 +140,8 @@ static void put_proxy(struct up *up, struct cd_buf *b)
 		       "proxy_set_header Connection $cordon_connection;\n"
 		       "proxy_hide_header Strict-Transport-Security;\n"
 		       "proxy_redirect off;\n"
+		       "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires "
+		       "X-Accel-Charset X-Accel-Limit-Rate X-Accel-Buffering;\n"
 		       "proxy_buffering off;\n"
 		       "proxy_request_buffering off;\n"
 		       "proxy_buffer_size 16k;\n"

@@ -101,6 +101,8 @@ http {
 	proxy_buffering off;
 	proxy_read_timeout 1h;
 	proxy_redirect off;
+	proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Charset
+		X-Accel-Limit-Rate X-Accel-Buffering;
 	client_header_buffer_size 4k;
 	keepalive_timeout 600s;
 	keepalive_requests 1000000;

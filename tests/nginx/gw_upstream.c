@@ -13,6 +13,7 @@
  *	                unmasked
  *	.../slow        200 after 300 ms
  *	.../fail        closes without an answer
+ *	.../accel       200 with a header that asks nginx to go elsewhere
  *	.../only/NAME   200 when that is its NAME, else 500
  *	bytes that are no HTTP ("TCP" first): sends back what comes
  */
@@ -156,6 +157,9 @@ static bool answer(int fd, struct client *c, size_t head_len)
 		c->ticks = 3;
 	} else if (path_ends(c->head, "/fail")) {
 		keep = false;
+	} else if (path_ends(c->head, "/accel")) {
+		says(fd, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+			 "X-Accel-Redirect: @cordon_pages\r\n\r\nup\n");
 	} else if (strstr(c->head, "/only/")) {
 		answer_only(fd, c->head);
 	} else {

@@ -159,6 +159,7 @@ TEST(nginx_conf_has_what_the_options_say)
 	ok_true(strstr(text, "listen [::1]:10 default_server;"));
 	ok_true(strstr(text, "return 308 https://$host:8443$request_uri;"));
 	ok_true(strstr(text, "ssl_protocols TLSv1.2 TLSv1.3;"));
+	ok_true(strstr(text, "proxy_ignore_headers X-Accel-Redirect "));
 	ok_false(strstr(text, "add_header Strict"));
 	ok_false(strstr(text, "stream {")); /* no such socket */
 	ok_eq_int(PARSE(&up, "--domain", "corp.example"), 0);
