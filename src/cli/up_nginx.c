@@ -88,8 +88,9 @@ static void put_main(struct up *up, struct cd_buf *b)
 }
 
 /* Limits against slow and large clients; no buffering, so that event streams
- * and uploads pass as they come. How long a body may be is an app's own line
- * in the policy. */
+ * and uploads pass as they come (but forms for cordond, which has few places,
+ * wait until they are whole). How long a body may be is an app's own line in
+ * the policy. */
 static void put_http_common(struct up *up, struct cd_buf *b)
 {
 	const char *run = up->opt.run;
@@ -194,7 +195,17 @@ static void put_https(struct up *up, struct cd_buf *b)
 		    "    }\n"
 		    "    location @cordon_pages {\n"
 		    "        proxy_pass http://cordon_pages;\n"
+		    "        proxy_request_buffering on;\n"
+		    "        client_body_buffer_size 64k;\n"
 		    "        client_max_body_size 64k;\n"
+		    "        error_page 502 504 = @cordon_away;\n"
+		    "    }\n"
+		    "    location @cordon_denied {\n"
+		    "        proxy_pass http://cordon_pages;\n"
+		    "        proxy_pass_request_body off;\n"
+		    "        proxy_set_header Host $http_host;\n"
+		    "        proxy_set_header Connection \"\";\n"
+		    "        proxy_set_header Content-Length \"\";\n"
 		    "        error_page 502 504 = @cordon_away;\n"
 		    "    }\n"
 		    "    location @cordon_away { cordon_away; }\n"

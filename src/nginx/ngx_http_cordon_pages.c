@@ -8,6 +8,8 @@
 
 #include "base/str.h"
 
+#define NGX_HTTP_CORDON_FORM_MAX  65536     /* bytes of a body for cordond */
+
 
 /* Serves the request by another location, as it is known there. */
 
@@ -61,6 +63,14 @@ ngx_http_cordon_page(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
     }
 
     ctx->page = 1;
+
+    /* it waits for its end in memory (named locations are past nginx's own
+     * look at the length) */
+
+    if (r->headers_in.content_length_n > NGX_HTTP_CORDON_FORM_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
     r->unparsed_uri = ctx->uri;
 
     return ngx_http_cordon_jump(r, ctx, "@cordon_pages");
@@ -402,7 +412,10 @@ ngx_http_cordon_denied(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 
     ngx_str_set(&r->unparsed_uri, "/.cordon/denied");
 
-    return ngx_http_cordon_jump(r, ctx, "@cordon_pages");
+    /* which sends no length: nginx would announce the body that is thrown
+     * away, and cordond would wait for it */
+
+    return ngx_http_cordon_jump(r, ctx, "@cordon_denied");
 }
 
 

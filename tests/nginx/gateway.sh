@@ -99,6 +99,7 @@ http {
 	proxy_set_header Upgrade \$cordon_upgrade;
 	proxy_set_header Connection \$cordon_connection;
 	proxy_buffering off;
+	proxy_request_buffering off;
 	proxy_read_timeout 1h;
 	proxy_redirect off;
 	proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Charset
@@ -125,6 +126,17 @@ http {
 		}
 		location @cordon_pages {
 			proxy_pass http://cordon_pages;
+			proxy_request_buffering on;
+			client_body_buffer_size 64k;
+			client_max_body_size 64k;
+			error_page 502 504 = @cordon_away;
+		}
+		location @cordon_denied {
+			proxy_pass http://cordon_pages;
+			proxy_pass_request_body off;
+			proxy_set_header Host \$http_host;
+			proxy_set_header Connection "";
+			proxy_set_header Content-Length "";
 			error_page 502 504 = @cordon_away;
 		}
 		location @cordon_away { cordon_away; }
