@@ -8,6 +8,8 @@
 
 #include "base/time.h"
 
+#define CD_FACTOR_MAX 3 /* webauthn */
+
 static enum cd_truth truth(bool b)
 {
 	return b ? CD_T : CD_F;
@@ -17,7 +19,7 @@ static enum cd_truth truth(bool b)
 static bool is_cured(const struct cd_eval *e, unsigned int attr,
 		     int64_t *ret_value, enum cd_truth *ret_truth)
 {
-	if (e->look == CD_LOOK_NOW || e->deny ||
+	if (e->look == CD_LOOK_NOW || e->look == CD_LOOK_ATTESTED || e->deny ||
 	    e->c->subject == CD_SUBJECT_HOST ||
 	    e->c->there[attr] == CD_IS_ABSENT)
 		return false;
@@ -81,6 +83,22 @@ static bool int_holds(const struct cd_eval *e, const struct cd_snap_node *n,
 {
 	return n->op == CD_NODE_ORDER ? order_holds(n, v) :
 					ints_hold(e->c->s, n, v);
+}
+
+/* A factor that signing in may prove: curable unless every one, or none, would
+ * do. */
+static enum cd_truth any_factor(const struct cd_eval *e,
+				const struct cd_snap_node *n)
+{
+	bool all = true, some = false;
+
+	for (int64_t v = 0; v <= CD_FACTOR_MAX; v++) {
+		bool holds = int_holds(e, n, v);
+
+		all = all && holds;
+		some = some || holds;
+	}
+	return all ? CD_T : some ? CD_W : CD_F;
 }
 
 /* The value grows by one a second: notes when it reaches the bound. */
@@ -183,6 +201,8 @@ static enum cd_truth eval_int(const struct cd_eval *e,
 		return e->c->subject ? truth(int_holds(e, n, e->c->subject)) :
 				       CD_U;
 	t = get_int(e, n->attr, &v);
+	if (t == CD_W && n->attr == CD_ATTR_MFA_KIND && !e->deny)
+		return any_factor(e, n);
 	if (t != CD_T)
 		return t;
 	if (n->attr == CD_ATTR_DEVICE_OS_AGE && e->c->now)
@@ -433,6 +453,8 @@ enum cd_truth cd_eval_atom(const struct cd_eval *e,
 	uint32_t slot = n->same & (CD_CTX_ATOMS - 1);
 	enum cd_truth t;
 
+	if (e->look == CD_LOOK_ATTESTED) /* asked once a challenge, if at all */
+		return ask_atom(e, n);
 	if (e->c->memo[slot].node == n->same + 1) {
 		if (e->c->memo[slot].truth[column])
 			return (enum cd_truth)(e->c->memo[slot].truth[column] -
@@ -454,8 +476,12 @@ static enum cd_truth eval_node(const struct cd_eval *e, uint32_t at, int side)
 {
 	const struct cd_snap_node *n = &cd_snap_NODES(e->c->s)[at];
 
-	if (n->op == CD_NODE_NOT)
-		return cd_not(eval_node(e, at + 1, side));
+	if (n->op == CD_NODE_NOT) {
+		struct cd_eval inner = *e;
+
+		inner.negated = !e->negated;
+		return cd_not(eval_node(&inner, at + 1, side));
+	}
 	if (n->op < CD_NODE_NOT)
 		return eval_kids(e, at, side);
 	if (side >= 0)
@@ -473,7 +499,7 @@ static enum cd_truth eval_kids(const struct cd_eval *e, uint32_t root, int side)
 	     i = nodes[i].end) {
 		enum cd_truth kid = eval_node(e, i, side);
 
-		t = is_and ? cd_and(e->deny, t, kid) : cd_or(e->deny, t, kid);
+		t = is_and ? cd_and(e, t, kid) : cd_or(e, t, kid);
 	}
 	return t;
 }

@@ -51,7 +51,7 @@ enum cd_truth cd_eval_group(const struct cd_eval *e, uint32_t group)
 	if (groups != CD_IS_KNOWN)
 		t = cd_there_truth(groups, e->deny, e->look);
 	if (g->by_users && name != CD_IS_KNOWN)
-		t = cd_or(e->deny, t, cd_there_truth(name, e->deny, e->look));
+		t = cd_or(e, t, cd_there_truth(name, e->deny, e->look));
 	return t;
 }
 
@@ -275,7 +275,7 @@ static enum cd_truth eval_to_address(const struct cd_eval *e,
 	/* An app's kind of request that does not say which app. */
 	if (c->app_there == CD_IS_UNKNOWN && is_app_kind(c) && t == CD_T)
 		t = CD_U;
-	return cd_and(false, t, not_upstream(e));
+	return cd_and(e, t, not_upstream(e));
 }
 
 static enum cd_truth eval_domains(const struct cd_eval *e,
@@ -323,8 +323,8 @@ enum cd_truth cd_eval_object(const struct cd_eval *e,
 
 	if (item->kind != CD_TO_APP || t == CD_F)
 		return t;
-	t = cd_and(e->deny, t, cd_eval_method(e, item));
-	return t == CD_F ? t : cd_and(e->deny, t, cd_eval_path(e, item));
+	t = cd_and(e, t, cd_eval_method(e, item));
+	return t == CD_F ? t : cd_and(e, t, cd_eval_path(e, item));
 }
 
 /* ---- ports ------------------------------------------------------------- */
@@ -342,7 +342,7 @@ static enum cd_truth port_matches(const struct cd_eval *e,
 	/* The whole range asks nothing about the port: icmp has none. */
 	if (p->lo == 0 && p->hi == UINT16_MAX)
 		return t;
-	return cd_and(e->deny, t,
+	return cd_and(e, t,
 		      d->port_there == CD_IS_KNOWN ?
 			      truth(p->lo <= d->port && d->port <= p->hi) :
 			      cd_there_truth((uint8_t)d->port_there, e->deny,
@@ -358,8 +358,7 @@ enum cd_truth cd_eval_ports(const struct cd_eval *e, uint32_t first, uint32_t n)
 		enum cd_truth t = CD_F;
 
 		for (uint32_t k = 0; k < n && t != CD_T; k++)
-			t = cd_or(e->deny, t,
-				  port_matches(e, &p[k], &e->c->dest[i]));
+			t = cd_or(e, t, port_matches(e, &p[k], &e->c->dest[i]));
 		all = merge(all, t, i == 0);
 	}
 	return all;
@@ -372,7 +371,7 @@ enum cd_truth cd_eval_list(const struct cd_eval *e, uint32_t first, uint32_t n,
 	enum cd_truth t = CD_F;
 
 	for (uint32_t i = 0; i < n && t != CD_T; i++)
-		t = cd_or(e->deny, t,
+		t = cd_or(e, t,
 			  object ? cd_eval_object(e, &items[i]) :
 				   cd_eval_subject(e, &items[i]));
 	return t;

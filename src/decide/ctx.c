@@ -11,9 +11,11 @@ const uint8_t cd_truth_not[CD_TRUTHS] = {
 	[CD_W] = CD_W, [CD_T] = CD_F,
 };
 
-/* allow: F U N W T for `and`, T W U N F for `or`;
- * deny: F U W N T for `and`, T U W N F for `or`. */
-const uint8_t cd_truth_and[2][CD_TRUTHS][CD_TRUTHS] = {
+/* The first in order of what occurs. allow: F U N W T for `and`, T W U N F for
+ * `or`; deny: F U W N T, T U W N F. Inside a `not` the other way round, as if
+ * the `not` stood at each atom: an allow's `and` is there what `or` is outside
+ * with T and F exchanged. A deny's tables are their own opposites. */
+const uint8_t cd_truth_and[CD_TABLES][CD_TRUTHS][CD_TRUTHS] = {
 	{
 		{CD_F, CD_F, CD_F, CD_F, CD_F},
 		{CD_F, CD_U, CD_U, CD_U, CD_U},
@@ -28,9 +30,16 @@ const uint8_t cd_truth_and[2][CD_TRUTHS][CD_TRUTHS] = {
 		{CD_F, CD_U, CD_W, CD_W, CD_W},
 		{CD_F, CD_U, CD_N, CD_W, CD_T},
 	},
+	{
+		{CD_F, CD_F, CD_F, CD_F, CD_F},
+		{CD_F, CD_U, CD_U, CD_W, CD_U},
+		{CD_F, CD_U, CD_N, CD_W, CD_N},
+		{CD_F, CD_W, CD_W, CD_W, CD_W},
+		{CD_F, CD_U, CD_N, CD_W, CD_T},
+	},
 };
 
-const uint8_t cd_truth_or[2][CD_TRUTHS][CD_TRUTHS] = {
+const uint8_t cd_truth_or[CD_TABLES][CD_TRUTHS][CD_TRUTHS] = {
 	{
 		{CD_F, CD_U, CD_N, CD_W, CD_T},
 		{CD_U, CD_U, CD_U, CD_W, CD_T},
@@ -43,6 +52,13 @@ const uint8_t cd_truth_or[2][CD_TRUTHS][CD_TRUTHS] = {
 		{CD_U, CD_U, CD_U, CD_U, CD_T},
 		{CD_N, CD_U, CD_N, CD_W, CD_T},
 		{CD_W, CD_U, CD_W, CD_W, CD_T},
+		{CD_T, CD_T, CD_T, CD_T, CD_T},
+	},
+	{
+		{CD_F, CD_U, CD_N, CD_W, CD_T},
+		{CD_U, CD_U, CD_U, CD_U, CD_T},
+		{CD_N, CD_U, CD_N, CD_N, CD_T},
+		{CD_W, CD_U, CD_N, CD_W, CD_T},
 		{CD_T, CD_T, CD_T, CD_T, CD_T},
 	},
 };

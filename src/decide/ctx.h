@@ -30,8 +30,15 @@ enum cd_there {
 	CD_IS_STALE, /* known once; unknown until attested again */
 };
 
-/* Which of the three looks at an allow; a deny has the first only. */
-enum cd_look { CD_LOOK_NOW, CD_LOOK_CURED, CD_LOOK_APPROVED };
+/* Which of the three looks at an allow; a deny has the first only. ATTESTED
+ * cures stale device values alone: it tells which challenge is asked for, and
+ * never changes a verdict. */
+enum cd_look {
+	CD_LOOK_NOW,
+	CD_LOOK_CURED,
+	CD_LOOK_APPROVED,
+	CD_LOOK_ATTESTED,
+};
 
 /* One address and port that the request may reach. */
 struct cd_dest {
@@ -103,19 +110,13 @@ void cd_ctx_init(struct cd_ctx *c, const struct cd_snapshot *s,
 uint32_t cd_ctx_str(const struct cd_ctx *c, const struct cd_name *name);
 
 /* ---- truth ------------------------------------------------------------- */
-extern const uint8_t cd_truth_and[2][CD_TRUTHS][CD_TRUTHS]; /* [deny] */
-extern const uint8_t cd_truth_or[2][CD_TRUTHS][CD_TRUTHS];
+/* The tables of an allow, of a deny (inside a `not` as well), and of an allow
+ * inside a `not`. */
+enum cd_tables { CD_TABLES_ALLOW, CD_TABLES_DENY, CD_TABLES_NOT, CD_TABLES };
+
+extern const uint8_t cd_truth_and[CD_TABLES][CD_TRUTHS][CD_TRUTHS];
+extern const uint8_t cd_truth_or[CD_TABLES][CD_TRUTHS][CD_TRUTHS];
 extern const uint8_t cd_truth_not[CD_TRUTHS];
-
-static inline enum cd_truth cd_and(bool deny, enum cd_truth a, enum cd_truth b)
-{
-	return (enum cd_truth)cd_truth_and[deny][a][b];
-}
-
-static inline enum cd_truth cd_or(bool deny, enum cd_truth a, enum cd_truth b)
-{
-	return (enum cd_truth)cd_truth_or[deny][a][b];
-}
 
 static inline enum cd_truth cd_not(enum cd_truth a)
 {
@@ -130,8 +131,28 @@ struct cd_eval {
 	struct cd_ctx *c;
 	bool deny;
 	bool except; /* inside an `except`: restricts, opens nothing */
+	bool negated; /* inside an odd number of `not` and `except` */
 	enum cd_look look;
 };
+
+static inline enum cd_tables cd_tables(const struct cd_eval *e)
+{
+	return e->deny	  ? CD_TABLES_DENY :
+	       e->negated ? CD_TABLES_NOT :
+			    CD_TABLES_ALLOW;
+}
+
+static inline enum cd_truth cd_and(const struct cd_eval *e, enum cd_truth a,
+				   enum cd_truth b)
+{
+	return (enum cd_truth)cd_truth_and[cd_tables(e)][a][b];
+}
+
+static inline enum cd_truth cd_or(const struct cd_eval *e, enum cd_truth a,
+				  enum cd_truth b)
+{
+	return (enum cd_truth)cd_truth_or[cd_tables(e)][a][b];
+}
 
 /* A condition tree from its root node. */
 enum cd_truth cd_eval_tree(const struct cd_eval *e, uint32_t root);

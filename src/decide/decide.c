@@ -367,9 +367,10 @@ static void visit(struct cd_ctx *c, const struct cd_candidates *k,
 }
 
 /* ---- explanation ---------------------------------------------------------- */
+/* cure: the look that makes the rule hold; NOW when there is none. */
 static void explain(struct cd_ctx *c, uint32_t rule, enum cd_walk_mode mode,
-		    enum cd_truth truth, struct cd_decision *d,
-		    bool *ret_only_device)
+		    enum cd_truth truth, enum cd_look cure,
+		    struct cd_decision *d)
 {
 	const struct cd_snap_rule *r = &cd_snap_RULES(c->s)[rule];
 	struct cd_walk w = {
@@ -377,9 +378,7 @@ static void explain(struct cd_ctx *c, uint32_t rule, enum cd_walk_mode mode,
 		.rule = r,
 		.mode = mode,
 		.truth = truth,
-		.cure = d->verdict == CD_CHALLENGE ? CD_LOOK_CURED :
-			d->verdict == CD_ASK	   ? CD_LOOK_APPROVED :
-						     CD_LOOK_NOW,
+		.cure = cure,
 		.d = d,
 		.limit = UINT32_MAX - 1,
 	};
@@ -387,8 +386,6 @@ static void explain(struct cd_ctx *c, uint32_t rule, enum cd_walk_mode mode,
 	d->explained = rule;
 	d->n_failed = 0;
 	cd_walk_rule(&w);
-	if (ret_only_device)
-		*ret_only_device = w.only_device && d->n_failed;
 }
 
 /* Is the rule about what the request asks for, methods and paths aside. */
@@ -515,7 +512,7 @@ static void explain_default(struct cd_ctx *c, const struct cd_candidates *k,
 	else
 		nearest_of_all(c, k, &best);
 	if (best.rule != CD_NO_RULE)
-		explain(c, best.rule, CD_WALK_FAILING, CD_F, d, NULL);
+		explain(c, best.rule, CD_WALK_FAILING, CD_F, CD_LOOK_NOW, d);
 	c->recheck = recheck;
 }
 
@@ -529,29 +526,42 @@ static void set_deny(struct cd_ctx *c, const struct tally *t,
 	d->reason = known ? CD_REASON_DENY_RULE : CD_REASON_DENY_UNKNOWN;
 	d->cut_always = t->risk;
 	if (d->rule == t->deny_true)
-		explain(c, d->rule, CD_WALK_WITNESS, CD_T, d, NULL);
+		explain(c, d->rule, CD_WALK_WITNESS, CD_T, CD_LOOK_NOW, d);
 	else
-		explain(c, d->rule, CD_WALK_SAME, CD_U, d, NULL);
+		explain(c, d->rule, CD_WALK_SAME, CD_U, CD_LOOK_NOW, d);
+}
+
+/* Would the allow hold if the device alone said again how it is. */
+static bool attesting_does(struct cd_ctx *c, uint32_t rule)
+{
+	bool hope;
+
+	return allow_holds(c, &cd_snap_RULES(c->s)[rule], CD_LOOK_ATTESTED,
+			   &hope);
 }
 
 static void set_challenge(struct cd_ctx *c, const struct tally *t,
 			  struct cd_decision *d)
 {
-	bool only_device = false;
+	int64_t recheck = c->recheck;
+	enum cd_look cure = CD_LOOK_CURED;
 
+	d->reason = c->subject == CD_SUBJECT_ANONYMOUS ? CD_REASON_SIGN_IN :
+							 CD_REASON_STEP_UP;
 	/* An allow that gives more than a challenge was held by a deny. */
 	d->rule = t->deny_curable;
 	if (t->allow[CD_ALLOW] == CD_NO_RULE)
 		d->rule = CD_MIN(t->allow[CD_CHALLENGE], d->rule);
-	if (d->rule == t->deny_curable)
-		explain(c, d->rule, CD_WALK_SAME, CD_W, d, NULL);
-	else
-		explain(c, d->rule, CD_WALK_FAILING, CD_F, d, &only_device);
-	d->reason = CD_REASON_STEP_UP;
-	if (c->subject == CD_SUBJECT_ANONYMOUS)
-		d->reason = CD_REASON_SIGN_IN;
-	else if (only_device)
+	if (d->rule == t->deny_curable) {
+		explain(c, d->rule, CD_WALK_SAME, CD_W, cure, d);
+		return;
+	}
+	if (d->reason == CD_REASON_STEP_UP && attesting_does(c, d->rule)) {
 		d->reason = CD_REASON_ATTEST;
+		cure = CD_LOOK_ATTESTED;
+	}
+	c->recheck = recheck;
+	explain(c, d->rule, CD_WALK_FAILING, CD_F, cure, d);
 }
 
 static void set_allow(struct cd_ctx *c, const struct tally *t,
@@ -605,7 +615,7 @@ static void conclude(struct cd_ctx *c, const struct cd_candidates *k,
 	case CD_ASK:
 		d->rule = t->allow[CD_ASK];
 		d->reason = CD_REASON_APPROVAL;
-		explain(c, d->rule, CD_WALK_FAILING, CD_F, d, NULL);
+		explain(c, d->rule, CD_WALK_FAILING, CD_F, CD_LOOK_APPROVED, d);
 		break;
 	default:
 		explain_default(c, k, d);

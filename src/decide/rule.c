@@ -30,6 +30,7 @@ static enum cd_truth except(const struct cd_eval *e, uint32_t first, uint32_t n,
 	if (n == 0)
 		return CD_T;
 	inner.except = true;
+	inner.negated = !e->negated;
 	return cd_not(cd_eval_list(&inner, first, n, object));
 }
 
@@ -65,7 +66,7 @@ static enum cd_truth plain_base(const struct cd_eval *e,
 
 	if (t == CD_F)
 		return t;
-	return cd_and(e->deny, t, cd_eval_object(e, &items[r->to_first]));
+	return cd_and(e, t, cd_eval_object(e, &items[r->to_first]));
 }
 
 enum cd_truth cd_rule_base(const struct cd_eval *e,
@@ -76,7 +77,7 @@ enum cd_truth cd_rule_base(const struct cd_eval *e,
 	if (r->flags & CD_RULE_PLAIN)
 		return plain_base(e, r);
 	for (int i = CD_CLAUSE_SUBJECT; i <= CD_CLAUSE_OBLIGATIONS; i++) {
-		t = cd_and(e->deny, t, cd_rule_clause(e, r, (enum cd_clause)i));
+		t = cd_and(e, t, cd_rule_clause(e, r, (enum cd_clause)i));
 		if (t == CD_F)
 			break;
 	}
@@ -89,9 +90,9 @@ enum cd_truth cd_rule_truth(const struct cd_eval *e,
 	enum cd_truth t = base;
 
 	if (t != CD_F && r->when != CD_NIL)
-		t = cd_and(e->deny, t, cd_eval_tree(e, r->when));
+		t = cd_and(e, t, cd_eval_tree(e, r->when));
 	if (t != CD_F && r->posture != CD_NIL)
-		t = cd_and(e->deny, t, cd_eval_tree(e, r->posture));
+		t = cd_and(e, t, cd_eval_tree(e, r->posture));
 	return t;
 }
 

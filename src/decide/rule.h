@@ -53,7 +53,6 @@ struct cd_walk {
 	enum cd_truth truth;
 	struct cd_decision *d; /* takes the failures, or NULL: count only */
 	bool followed; /* a later point decides what is absent here */
-	bool only_device; /* all that was listed is about the device */
 	enum cd_look cure; /* tell only ways that this look makes good */
 	uint32_t limit; /* counting stops above it */
 };

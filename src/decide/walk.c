@@ -91,12 +91,6 @@ static enum cd_attr clause_attr(const struct cd_walk *w, enum cd_clause clause)
 }
 
 /* ---- putting a part on the list ----------------------------------------- */
-static bool is_device(unsigned int attr)
-{
-	return attr >= CD_ATTR_DEVICE_NAME &&
-	       attr <= CD_ATTR_DEVICE_SCREEN_LOCK;
-}
-
 static uint8_t state_of(const struct cd_ctx *c, unsigned int attr)
 {
 	if (attr >= CD_ATTR_COUNT)
@@ -121,7 +115,6 @@ static void put(struct cd_walk *w, unsigned int attr, uint32_t atom,
 		cure = (uint8_t)cd_attr_get((enum cd_attr)attr)->cure;
 	if (curable && attr == CD_ATTR_SUBJECT)
 		cure = CD_CURE_PERSON;
-	w->only_device = w->only_device && is_device(attr);
 	if (w->d->n_failed == CD_FAILED_MAX)
 		return;
 	f = &w->d->failed[w->d->n_failed++];
@@ -170,14 +163,23 @@ static uint32_t walk_atom(struct cd_walk *w, uint32_t at, bool want, bool emit)
 
 static uint32_t walk_node(struct cd_walk *w, uint32_t at, bool want, bool emit);
 
+/* A part of a tree, at a look: where the opposite is wanted it stands inside a
+ * `not`. */
+static enum cd_truth part_truth(const struct cd_walk *w, uint32_t at, bool want,
+				enum cd_look look)
+{
+	struct cd_eval e = w->e;
+
+	e.negated = !want;
+	e.look = look;
+	return cd_eval_tree(&e, at);
+}
+
 /* Can the person take this way: does it hold once what can be cured is. */
 static bool helps(const struct cd_walk *w, uint32_t at, bool want)
 {
-	struct cd_eval e = w->e;
-	enum cd_truth t;
+	enum cd_truth t = part_truth(w, at, want, w->cure);
 
-	e.look = w->cure;
-	t = cd_eval_tree(&e, at);
 	return t == CD_W || t == (want ? CD_T : CD_F);
 }
 
@@ -185,9 +187,10 @@ static bool helps(const struct cd_walk *w, uint32_t at, bool want)
 static bool is_way(const struct cd_walk *w, uint32_t at, bool want, bool all)
 {
 	if (w->mode == CD_WALK_SAME)
-		return cd_eval_tree(&w->e, at) == w->truth;
+		return part_truth(w, at, want, w->e.look) == w->truth;
 	if (w->mode == CD_WALK_WITNESS && !all)
-		return cd_eval_tree(&w->e, at) == (want ? CD_T : CD_F);
+		return part_truth(w, at, want, w->e.look) ==
+		       (want ? CD_T : CD_F);
 	return true;
 }
 
@@ -205,6 +208,15 @@ static uint32_t walk_all(struct cd_walk *w, uint32_t root, bool want, bool emit)
 	return sum;
 }
 
+/* Is there something to tell of a choice: not when it holds, though a way of
+ * it may have no part that fails and still not make it hold (absent here, and
+ * another way unknown). */
+static bool fails(const struct cd_walk *w, uint32_t root, bool want)
+{
+	return w->mode != CD_WALK_FAILING ||
+	       listed(w, part_truth(w, root, want, w->e.look), want);
+}
+
 /* Of several ways the one with the fewest parts; for a challenge or request
  * one that the person can take, if there is. */
 static uint32_t walk_one(struct cd_walk *w, uint32_t root, bool want, bool emit)
@@ -213,13 +225,16 @@ static uint32_t walk_one(struct cd_walk *w, uint32_t root, bool want, bool emit)
 	uint32_t best[2] = {CD_NIL, CD_NIL}, at[2] = {CD_NIL, CD_NIL};
 	unsigned int k;
 
+	if (!fails(w, root, want))
+		return 0;
+
 	for (uint32_t i = root + 1; i < nodes[root].end; i = nodes[i].end) {
 		uint32_t n;
 
 		if (!is_way(w, i, want, false))
 			continue;
 		n = walk_node(w, i, want, false);
-		if (w->cure != CD_LOOK_NOW && n == 0)
+		if (w->mode == CD_WALK_FAILING && n == 0)
 			continue;
 		k = w->cure != CD_LOOK_NOW && helps(w, i, want);
 		if (n < best[k]) {
@@ -325,7 +340,6 @@ uint32_t cd_walk_rule(struct cd_walk *w)
 	int64_t recheck = w->e.c->recheck;
 	uint32_t n = 0;
 
-	w->only_device = true;
 	w->followed = cd_ctx_is_followed(w->e.c);
 	for (size_t i = 0; i < CD_ARRAY_SIZE(clauses) && n <= w->limit; i++)
 		n += walk_clause(w, (enum cd_clause)clauses[i]);

@@ -279,8 +279,13 @@ static enum truth factor(const struct look *l, const struct m_node *n)
 
 	if (absent_person(l))
 		return N;
-	if (l->cured && (value < 0 || anonymous(l)))
-		return W;
+	if (l->cured && (value < 0 || anonymous(l))) {
+		int would_do = 0;
+
+		for (int k = 0; k < 4; k++)
+			would_do += compare(n->op, k, n->value);
+		return would_do == 4 ? T : would_do ? W : F;
+	}
 	if (value < 0)
 		return unknown_personal(l);
 	return yes(compare(n->op, value, n->value));
@@ -405,23 +410,25 @@ static enum truth atom(const struct look *l, const struct m_node *n)
 	}
 }
 
-static enum truth tree(const struct look *l, const struct m_node *nodes, int i)
+/* `not` is pushed down to the atoms, by De Morgan. */
+static enum truth tree_not(const struct look *l, const struct m_node *nodes,
+			   int i, bool not )
 {
 	const struct m_node *n = &nodes[i];
+	enum truth a, b;
 
-	switch (n->kind) {
-	case N_ATOM:
-		return atom(l, n);
-	case N_NOT:
-		return not_(tree(l, nodes, n->left));
-	case N_AND:
-		return and_(l, tree(l, nodes, n->left),
-			    tree(l, nodes, n->right));
-	case N_OR:
-		return or_(l, tree(l, nodes, n->left),
-			   tree(l, nodes, n->right));
-	}
-	return F;
+	if (n->kind == N_ATOM)
+		return not ? not_(atom(l, n)) : atom(l, n);
+	if (n->kind == N_NOT)
+		return tree_not(l, nodes, n->left, !not );
+	a = tree_not(l, nodes, n->left, not );
+	b = tree_not(l, nodes, n->right, not );
+	return (n->kind == N_AND) != not ? and_(l, a, b) : or_(l, a, b);
+}
+
+static enum truth tree(const struct look *l, const struct m_node *nodes, int i)
+{
+	return tree_not(l, nodes, i, false);
 }
 
 /* ---- objects ----------------------------------------------------------- */
@@ -564,18 +571,18 @@ static enum truth port(const struct look *l, int want)
 /* ---- rules ------------------------------------------------------------- */
 static enum truth clauses(const struct look *l, const struct m_rule *u)
 {
-	enum truth from = F, to = F, except = F, out = F, rule;
+	enum truth from = F, to = F, except = T, out = T, rule;
 
 	for (int i = 0; i < u->n_from; i++)
 		from = or_(l, from, subject(l, &u->from[i]));
 	for (int i = 0; i < u->n_from_except; i++)
-		except = or_(l, except, subject(l, &u->from_except[i]));
+		except = and_(l, except, not_(subject(l, &u->from_except[i])));
 	for (int i = 0; i < u->n_to; i++)
 		to = or_(l, to, object(l, &u->to[i], true));
 	for (int i = 0; i < u->n_to_except; i++)
-		out = or_(l, out, object(l, &u->to_except[i], false));
-	rule = and_(l, from, not_(except));
-	rule = and_(l, rule, and_(l, to, not_(out)));
+		out = and_(l, out, not_(object(l, &u->to_except[i], false)));
+	rule = and_(l, from, except);
+	rule = and_(l, rule, and_(l, to, out));
 	if (u->posture >= 0)
 		rule = and_(l, rule, tree(l, l->p->posture[u->posture], 0));
 	rule = and_(l, rule, port(l, u->port));

@@ -15,29 +15,15 @@
 /* ---- comparing --------------------------------------------------------- */
 static const char *const verdicts[] = {"deny", "request", "challenge", "allow"};
 
-static bool is_cure(const char *reason)
-{
-	return strcmp(reason, "ATTEST") == 0 || strcmp(reason, "STEP_UP") == 0;
-}
-
-/* With a stale device value a new attestation may do where the tables, which
- * do not know that a curable part can turn either way, ask for a sign-in too:
- * then the way that is told decides what is asked for. */
-static bool same_reason(const char *model, const char *engine, bool stale)
-{
-	return strcmp(model, engine) == 0 ||
-	       (stale && is_cure(model) && is_cure(engine));
-}
-
 static bool same(const struct m_decision *m, const struct cd_decision *d,
-		 const struct cd_snapshot *s, bool stale)
+		 const struct cd_snapshot *s)
 {
 	struct cd_str rule = cd_rule_name(s, d->rule);
 	const struct cd_obligations *o = &d->obligations;
 
 	return (int)m->verdict == d->verdict &&
 	       cd_str_equal(rule, cd_str_from(m->rule)) &&
-	       same_reason(m->reason, cd_reason_name(d->reason), stale) &&
+	       strcmp(m->reason, cd_reason_name(d->reason)) == 0 &&
 	       m->record_required == o->record_required &&
 	       m->no_upload == o->no_upload && (uint32_t)m->max == o->max &&
 	       (m->record || m->record_required) ==
@@ -85,7 +71,7 @@ static bool one_policy(struct rng *r, struct tally *t)
 		t->verdict[d.verdict]++;
 		t->reason[d.reason]++;
 		t->requests++;
-		good = same(&m, &d, e.snapshot, q.managed_stale);
+		good = same(&m, &d, e.snapshot);
 		if (!good)
 			report(&e, &q, &m, &d);
 	}
