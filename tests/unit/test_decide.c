@@ -200,6 +200,78 @@ TEST(windows_and_obligations)
 		"allow ALLOWED vendors read payroll");
 }
 
+TEST(until_ends_with_its_date)
+{
+	struct snap s = {0};
+	struct cd_decision d;
+	char at[CD_RFC3339_SIZE];
+
+	if (!snap_make(&s, "version 1\n"
+			   "app a\n  tcp 10.0.0.1:1\n"
+			   "allow \"x\" from any to app a until 2026-11-23\n"))
+		return;
+	ok_eq_str(snap_decide(&s, "{'app':'a','time':'2026-11-23T23:59:59Z'}",
+			      &d),
+		  "allow ALLOWED x");
+	cd_rfc3339_format(d.recheck_at, at, sizeof(at));
+	ok_eq_str(at, "2026-11-24T00:00:00Z");
+	ok_eq_str(
+		snap_decide(&s, "{'app':'a','time':'2026-11-24T00:00:00Z'}",
+			    &d),
+		"deny DEFAULT_DENY  | time before 2026-11-24T00:00:00Z (2026-11-24T00:00:00Z)");
+	snap_done(&s);
+}
+
+TEST(a_path_without_a_star_is_itself)
+{
+	struct snap s = {0};
+
+	if (!snap_make(
+		    &s,
+		    "version 1\n"
+		    "app a\n  url https://a.example.com\n  upstream http://10.0.0.1:1\n"
+		    "allow \"x\" from any to app a path \"/admin\", app a path \"/*/b\"\n"))
+		return;
+	ok_decides(&s, "{'app':'a','http.path':'/admin'}", "allow ALLOWED x");
+	ok_decides(
+		&s, "{'app':'a','http.path':'/admin/x'}",
+		"deny DEFAULT_DENY  | http.path app a path /admin, app a path /*/b (/admin/x)");
+	ok_decides(&s, "{'app':'a','http.path':'/q/b'}", "allow ALLOWED x");
+	ok_decides(
+		&s, "{'app':'a','http.path':'/q/b/c'}",
+		"deny DEFAULT_DENY  | http.path app a path /admin, app a path /*/b (/q/b/c)");
+	snap_done(&s);
+}
+
+/* What holds for one of several upstreams alone is not known. */
+TEST(several_upstreams_speak_together)
+{
+	static const char *const places[] = {"10.20.4.7", "10.30.0.1",
+					     "10.20.4.7"};
+	char text[512], want[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct snap s = {0};
+
+		snprintf(
+			text, sizeof(text),
+			"version 1\n"
+			"segment prod cidr 10.20.0.0/16\n"
+			"app a\n  url https://a.example.com\n  upstream http://%s:80, http://%s:80\n"
+			"allow \"x\" from any to app a\n"
+			"deny \"y\" from any to segment prod\n",
+			places[i], places[i + 1]);
+		if (!snap_make(&s, text))
+			return;
+		snprintf(
+			want, sizeof(want),
+			"deny DENY_UNKNOWN y | dst.ip not segment prod (%s, %s)",
+			places[i], places[i + 1]);
+		ok_decides(&s, "{'app':'a'}", want);
+		snap_done(&s);
+	}
+}
+
 TEST(approvals)
 {
 	struct snap *s = the_estate();

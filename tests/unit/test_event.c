@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/json.h"
 #include "event/batch.h"
+#include "event/frame.h"
 
 #define NOW INT64_C(1795460400123456789)
 
@@ -358,4 +359,24 @@ TEST(a_full_batch_says_so)
 	ok_eq_int(cd_batch_decode(cd_buf_get(&b), &batch), 0);
 	ok_eq_uint(batch.count, n);
 	cd_buf_done(&b);
+}
+
+/* A frame's checksum covers where it stands: one that a fault of the disk put
+ * elsewhere is no frame there. */
+TEST(a_frame_is_good_where_it_was_written)
+{
+	static const char payload[] = "payload";
+	unsigned char frame[CD_FRAME_HEADER_SIZE + sizeof(payload)];
+	struct cd_str bytes = cd_str_make(frame, sizeof(frame)), got;
+
+	memcpy(frame + CD_FRAME_HEADER_SIZE, payload, sizeof(payload));
+	cd_frame_header(4096, cd_str_make(payload, sizeof(payload)), frame);
+	ok_eq_int(cd_frame_decode(4096, bytes, &got), 0);
+	ok_mem(got.ptr, got.len, payload, sizeof(payload));
+	ok_eq_int(cd_frame_decode(4104, bytes, &got), CD_E_CORRUPT);
+	ok_eq_int(cd_frame_decode(0, bytes, &got), CD_E_CORRUPT);
+	frame[CD_FRAME_HEADER_SIZE] ^= 1;
+	ok_eq_int(cd_frame_decode(4096, bytes, &got), CD_E_CORRUPT);
+	bytes.len--;
+	ok_eq_int(cd_frame_decode(4096, bytes, &got), -EAGAIN);
 }

@@ -184,6 +184,45 @@ TEST(no_damaged_byte_leads_outside)
 	snap_done(&s);
 }
 
+/* A chain of `not` as deep as the image has nodes. */
+static int check_chain(struct snap *s, uint32_t depth)
+{
+	struct cd_snap_node *nodes =
+		(void *)(uintptr_t)(const void *)cd_snap_NODES(s->s);
+	uint32_t n = cd_snap_NODES_n(s->s);
+
+	if (!ok_true(n > depth))
+		return 0;
+	for (uint32_t i = n - 1 - depth; i < n - 1; i++)
+		nodes[i] = (struct cd_snap_node){.op = CD_NODE_NOT,
+						 .end = n,
+						 .same = i,
+						 .attr = nodes[n - 1].attr};
+	nodes[n - 1].same = n - 1;
+	return cd_snapshot_check(s->s, NULL);
+}
+
+TEST(trees_are_no_deeper_than_their_bound)
+{
+	struct cd_buf text;
+	struct snap s;
+
+	cd_buf_init(&text, 1 << 16);
+	cd_buf_puts(&text, "version 1\n");
+	for (int i = 0; i < 200; i++)
+		cd_buf_printf(
+			&text,
+			"allow \"r%d\" from any to any when mfa.age < %dm\n", i,
+			i + 1);
+	cd_buf_char(&text, 0);
+	if (compile_small(&s, text.data)) {
+		ok_eq_int(check_chain(&s, CD_SNAP_DEPTH), 0);
+		ok_eq_int(check_chain(&s, CD_SNAP_DEPTH + 1), CD_E_CORRUPT);
+		snap_done(&s);
+	}
+	cd_buf_done(&text);
+}
+
 TEST(routes)
 {
 	struct snap s = {0};
