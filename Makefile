@@ -5,7 +5,7 @@ BUILD = build
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL := build
-.PHONY: build run test check fuzz bench soak install deps-build deps-run deps-test
+.PHONY: build run test check fuzz bench soak mutants install deps-build deps-run deps-test
 
 build: deps-build
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD)
@@ -56,6 +56,10 @@ soak: deps-test build
 	run CORDON_PART=1 $(BUILD)/tests/model/model-decide; \
 	run CORDON_PART=1 $(BUILD)/tests/model/model-rules; \
 	[ $$status = 0 ] && echo 'soak: all as it should be'
+
+# Each planted fault of tests/mutants must be caught. Not a newcomer's word.
+mutants: deps-test build
+	@tests/mutants/run -C $(BUILD)
 
 install: build
 	@meson install -C $(BUILD) --no-rebuild
