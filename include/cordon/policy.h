@@ -85,6 +85,10 @@ struct cd_loader {
 	int (*feed)(void *ctx, struct cd_str location, char **ret, size_t *len);
 	/* TZif bytes of an IANA zone ("Europe/Berlin") */
 	int (*zone)(void *ctx, struct cd_str zone, char **ret, size_t *len);
+	/* The instant, ns since 1970, for a warning about rules whose `until`
+	 * is past; 0: no such warning. What is compiled does not depend on
+	 * it. */
+	int64_t now;
 };
 
 /* Names, types, limits, overlaps, rules that no point can decide. CD_E_CHECK

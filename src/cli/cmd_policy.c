@@ -64,6 +64,7 @@ static int check(struct work *w, int64_t now)
 	int err = parse(w);
 
 	cd_file_loader_init(&loader);
+	loader.now = now;
 	if (!err)
 		err = cd_policy_compile(w->policy, &loader, w->diag, &w->image,
 					&w->image_size);

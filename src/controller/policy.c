@@ -119,9 +119,11 @@ static int compile(const struct cd_ctl *ctl, json_t *files,
 	r = parse_files(files, diag, &d->policy);
 	if (!r)
 		r = cd_feed_loader_init(&feeds, ctl->opt.state, diag);
-	if (!r)
+	if (!r) {
+		feeds.loader.now = cd_now() * INT64_C(1000000000);
 		r = cd_policy_compile(d->policy, &feeds.loader, diag, &d->image,
 				      &d->size);
+	}
 	if (!r)
 		r = cd_snapshot_open(d->image, d->size, &d->snapshot);
 	if (!r)

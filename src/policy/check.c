@@ -59,7 +59,9 @@ static int checker_init(struct cd_checker *c, const struct cd_policy *policy,
 	c->visited = cd_calloc(most, 1);
 	c->atoms =
 		cd_calloc(policy->n_of_kind[CD_AST_POSTURE], sizeof(*c->atoms));
-	return c->visited && c->atoms ? 0 : -ENOMEM;
+	c->opened = cd_calloc(CD_MAX(policy->n_of_kind[CD_AST_APP], 1u),
+			      sizeof(struct cd_ast_rule *));
+	return c->visited && c->atoms && c->opened ? 0 : -ENOMEM;
 }
 
 static void checker_done(struct cd_checker *c)
@@ -68,15 +70,16 @@ static void checker_done(struct cd_checker *c)
 		free(c->used[k]);
 	free(c->visited);
 	free(c->atoms);
+	free((void *)c->opened);
 }
 
 int cd_policy_check(const struct cd_policy *policy,
-		    const struct cd_loader *loader cd_unused,
-		    struct cd_diag *diag)
+		    const struct cd_loader *loader, struct cd_diag *diag)
 {
 	struct cd_checker c;
 	int err = checker_init(&c, policy, diag);
 
+	c.now = loader ? loader->now : 0;
 	if (!err)
 		err = cd_check_sets(&c);
 	if (!err) {

@@ -12,6 +12,7 @@
  * written anywhere. Atoms of different attributes are taken as independent.
  *
  * The number of tries is bounded (TRIES_MAX); longer lists are not looked at.
+ * Windows of time are compared minute by minute of a week, zone by zone.
  */
 #include "policy/checker.h"
 
@@ -239,34 +240,67 @@ static bool has_both(const struct group *g)
 	return false;
 }
 
-/* ---- groups of atoms --------------------------------------------------- */
-static const struct cd_ast_cond *atom_of(const struct cd_ast_cond *kid,
-					 bool *ret_inverted)
+/* ---- parts of one `and` or `or` ----------------------------------------- */
+/* Its atoms, with those of nested ones of the same kind and of postures; a
+ * `not` turns `and` into `or`. */
+struct parts {
+	const struct cd_ast_cond *atom[2 * CD_MAX_ATOMS];
+	bool inverted[2 * CD_MAX_ATOMS];
+	uint32_t n;
+	uint32_t first; /* how many belong to the first of two conditions */
+	bool is_or; /* what the atoms are parts of, every `not` pushed down */
+	bool says_or; /* and as it is written, perhaps behind a `not` */
+};
+
+static void gather(const struct cd_policy *p, struct parts *out,
+		   const struct cd_ast_cond *cond, bool is_or, bool inverted)
 {
-	*ret_inverted = false;
-	while (kid->kind == CD_COND_NOT) {
-		*ret_inverted = !*ret_inverted;
-		kid = kid->kids[0];
+	const struct cd_ast_posture *posture;
+
+	switch (cond->kind) {
+	case CD_COND_NOT:
+		gather(p, out, cond->kids[0], is_or, !inverted);
+		return;
+	case CD_COND_AND:
+	case CD_COND_OR:
+		if (((cond->kind == CD_COND_OR) != inverted) != is_or)
+			return;
+		for (uint32_t i = 0; i < cond->n_kids; i++)
+			gather(p, out, cond->kids[i], is_or, inverted);
+		return;
+	case CD_COND_POSTURE:
+		posture = (void *)cd_ast_find(p, CD_AST_POSTURE, cond->name.s);
+		if (posture)
+			gather(p, out, posture->cond, is_or, inverted);
+		return;
+	default:
+		break;
 	}
-	return kid->kind == CD_COND_COMPARE || kid->kind == CD_COND_BOOL ? kid :
-									   NULL;
+	if (out->n == CD_ARRAY_SIZE(out->atom))
+		return;
+	out->atom[out->n] = cond;
+	out->inverted[out->n++] = inverted;
 }
 
-static void collect(struct group *g, const struct cd_ast_cond *const *kids,
-		    uint32_t n, enum cd_attr attr)
+static bool is_compared(const struct cd_ast_cond *a)
+{
+	return a->kind == CD_COND_COMPARE || a->kind == CD_COND_BOOL;
+}
+
+static void collect(struct group *g, const struct parts *parts,
+		    enum cd_attr attr)
 {
 	g->attr = attr;
 	g->type = cd_attr_get(attr)->type;
 	g->n = 0;
 	g->values = 0;
-	for (uint32_t i = 0; i < n && g->n < CD_MAX_ATOMS; i++) {
-		bool inverted;
-		const struct cd_ast_cond *a = atom_of(kids[i], &inverted);
+	for (uint32_t i = 0; i < parts->n && g->n < CD_MAX_ATOMS; i++) {
+		const struct cd_ast_cond *a = parts->atom[i];
 
-		if (!a || a->attr != attr)
+		if (!is_compared(a) || a->attr != attr)
 			continue;
 		g->atoms[g->n] = a;
-		g->inverted[g->n++] = inverted;
+		g->inverted[g->n++] = parts->inverted[i];
 		g->values += a->n_values;
 	}
 }
@@ -278,58 +312,178 @@ static bool is_contradiction(const struct group *g)
 	return !is_possible(g);
 }
 
-/* The kids of one `and` or `or`, or a single atom (which is both). Says so
- * once for each attribute. */
-static void check_kids(struct cd_checker *c,
-		       const struct cd_ast_cond *const *kids, uint32_t n,
-		       bool is_or)
+static void say(struct cd_checker *c, const struct parts *parts,
+		const struct cd_ast_cond *at, const char *what)
 {
-	struct group g = {.negated = is_or};
+	cd_check_warning(c, at->span, "what is asked of %s here %s", what,
+			 parts->says_or ? "always holds" : "can never hold");
+}
+
+/* Is it asked about in the first condition, and in the second. */
+static bool spans_both(const struct parts *parts, enum cd_attr attr)
+{
+	bool in[2] = {false, false};
+
+	for (uint32_t i = 0; i < parts->n; i++)
+		if (is_compared(parts->atom[i]) && parts->atom[i]->attr == attr)
+			in[i >= parts->first] = true;
+	return in[0] && in[1];
+}
+
+/* Says so once for each attribute. A single atom is looked at by itself. */
+static void check_values(struct cd_checker *c, const struct parts *parts)
+{
+	struct group g = {.negated = parts->is_or};
 	bool seen[CD_ATTR_COUNT] = {false};
 
-	for (uint32_t i = 0; i < n; i++) {
-		bool inverted;
-		const struct cd_ast_cond *a = atom_of(kids[i], &inverted);
+	for (uint32_t i = 0; i < parts->n; i++) {
+		const struct cd_ast_cond *a = parts->atom[i];
 
-		if (!a || seen[a->attr])
+		if (!is_compared(a) || seen[a->attr])
 			continue;
 		seen[a->attr] = true;
-		collect(&g, kids, n, a->attr);
+		collect(&g, parts, a->attr);
+		if ((parts->n > 1 && g.n < 2) ||
+		    (parts->first && !spans_both(parts, a->attr)))
+			continue;
 		if (is_contradiction(&g))
-			cd_check_warning(
-				c, a->span, "what is asked of %s here %s",
-				cd_attr_get(a->attr)->name,
-				is_or ? "always holds" : "can never hold");
+			say(c, parts, a, cd_attr_get(a->attr)->name);
 	}
 }
 
-static void check_time(struct cd_checker *c, const struct cd_ast_cond *cond)
+/* The same feed, in and not in it. */
+static void check_feeds(struct cd_checker *c, const struct parts *parts)
 {
-	if (cond->days == 0x7f && cond->from == 0 && cond->to == 1440)
+	for (uint32_t i = 0; i < parts->n; i++)
+		for (uint32_t k = 0; k < i; k++) {
+			const struct cd_ast_cond *a = parts->atom[i];
+			const struct cd_ast_cond *b = parts->atom[k];
+			bool in_a = (a->op == CD_OP_IN) != parts->inverted[i];
+			bool in_b = (b->op == CD_OP_IN) != parts->inverted[k];
+
+			if (a->kind != CD_COND_FEED ||
+			    b->kind != CD_COND_FEED || a->attr != b->attr ||
+			    in_a == in_b || !cd_str_equal(a->name.s, b->name.s))
+				continue;
+			say(c, parts, b, cd_attr_get(a->attr)->name);
+			return;
+		}
+}
+
+/* ---- windows of time ---------------------------------------------------- */
+#define DAY 1440
+#define WEEK (7 * DAY) /* minutes */
+
+static bool window_has(const struct cd_ast_cond *w, unsigned int minute)
+{
+	unsigned int day = minute / DAY, at = minute % DAY;
+	unsigned int before = (day + 6) % 7;
+
+	if (w->from < w->to)
+		return w->days >> day & 1 && at >= w->from && at < w->to;
+	return (w->days >> day & 1 && at >= w->from) ||
+	       (w->days >> before & 1 && at < w->to);
+}
+
+/* Do all windows of one zone miss (or, of an `or`, together fill) the week. */
+static bool windows_clash(const struct parts *parts, struct cd_str zone)
+{
+	for (unsigned int m = 0; m < WEEK; m++) {
+		bool decided = false;
+
+		for (uint32_t i = 0; i < parts->n && !decided; i++) {
+			const struct cd_ast_cond *w = parts->atom[i];
+
+			if (w->kind == CD_COND_TIME &&
+			    cd_str_equal(w->zone.s, zone))
+				decided = (window_has(w, m) !=
+					   parts->inverted[i]) == parts->is_or;
+		}
+		if (!decided)
+			return false;
+	}
+	return true;
+}
+
+static void check_windows(struct cd_checker *c, const struct parts *parts)
+{
+	const struct cd_ast_cond *first = NULL;
+
+	for (uint32_t i = 0; i < parts->n; i++) {
+		const struct cd_ast_cond *w = parts->atom[i];
+
+		if (w->kind != CD_COND_TIME)
+			continue;
+		if (first && cd_str_equal(first->zone.s, w->zone.s)) {
+			if (windows_clash(parts, w->zone.s))
+				say(c, parts, first, "time");
+			return;
+		}
+		first = first ? first : w;
+	}
+}
+
+/* ---- whole conditions --------------------------------------------------- */
+static void check_atom(struct cd_checker *c, const struct cd_ast_cond *cond)
+{
+	struct parts self = {.atom = {cond}, .n = 1};
+
+	check_values(c, &self);
+	self.is_or = self.says_or = true;
+	check_values(c, &self);
+	if (cond->kind == CD_COND_TIME && cond->days == 0x7f &&
+	    cond->from == 0 && cond->to == DAY)
 		cd_check_warning(c, cond->span, "this time is always");
+}
+
+/* An `and` or `or`, with what it contains of the same kind. */
+static void check_parts(struct cd_checker *c, const struct cd_ast_cond *cond,
+			bool inverted)
+{
+	struct parts parts = {.says_or = cond->kind == CD_COND_OR};
+
+	parts.is_or = parts.says_or != inverted;
+	gather(c->policy, &parts, cond, parts.is_or, inverted);
+	check_values(c, &parts);
+	check_feeds(c, &parts);
+	check_windows(c, &parts);
+}
+
+/* What stands around a node: nothing yet, an `and`, an `or`. */
+enum around { NOTHING, AN_AND, AN_OR };
+
+static void check_node(struct cd_checker *c, const struct cd_ast_cond *cond,
+		       enum around around, bool inverted)
+{
+	bool is_or = (cond->kind == CD_COND_OR) != inverted;
+
+	if (cond->kind == CD_COND_NOT) {
+		check_node(c, cond->kids[0], around, !inverted);
+		return;
+	}
+	if (cond->n_kids == 0) {
+		check_atom(c, cond);
+		return;
+	}
+	if (around != (is_or ? AN_OR : AN_AND))
+		check_parts(c, cond, inverted);
+	for (uint32_t i = 0; i < cond->n_kids; i++)
+		check_node(c, cond->kids[i], is_or ? AN_OR : AN_AND, inverted);
 }
 
 void cd_check_cond(struct cd_checker *c, const struct cd_ast_cond *cond)
 {
-	const struct cd_ast_cond *self[] = {cond};
+	check_node(c, cond, NOTHING, false);
+}
 
-	switch (cond->kind) {
-	case CD_COND_AND:
-	case CD_COND_OR:
-		check_kids(c, (const struct cd_ast_cond *const *)cond->kids,
-			   cond->n_kids, cond->kind == CD_COND_OR);
-		break;
-	case CD_COND_COMPARE:
-	case CD_COND_BOOL:
-		check_kids(c, self, 1, false);
-		check_kids(c, self, 1, true);
-		return;
-	case CD_COND_TIME:
-		check_time(c, cond);
-		return;
-	default:
-		break;
-	}
-	for (uint32_t i = 0; i < cond->n_kids; i++)
-		cd_check_cond(c, cond->kids[i]);
+void cd_check_conds(struct cd_checker *c, const struct cd_ast_cond *posture,
+		    const struct cd_ast_cond *when)
+{
+	struct parts parts = {.n = 0};
+
+	gather(c->policy, &parts, when, false, false);
+	parts.first = parts.n;
+	gather(c->policy, &parts, posture, false, false);
+	if (parts.first)
+		check_values(c, &parts);
 }

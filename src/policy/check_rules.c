@@ -11,6 +11,8 @@
  */
 #include "policy/checker.h"
 
+#include "base/time.h"
+
 /* ---- what can be decided where ----------------------------------------- */
 static bool is_there(enum cd_attr attr, unsigned int kind, unsigned int subject)
 {
@@ -215,88 +217,6 @@ static void check_object_list(struct cd_checker *c,
 		check_object(c, &o->except[i]);
 }
 
-/* ---- anonymous visitors and denies (POLICY rule 4) --------------------- */
-/* An allow through which an anonymous visitor may reach an app. */
-static const struct cd_ast_rule *opened_by(const struct cd_policy *p,
-					   const struct cd_ast_object **ret_app)
-{
-	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_RULE]; i++) {
-		const struct cd_ast_rule *r = cd_ast_rule(p, i);
-		bool open = false;
-
-		for (uint32_t k = 0; k < r->from.n_items; k++)
-			open |= r->from.items[k].kind == CD_SUBJ_ANY ||
-				r->from.items[k].kind == CD_SUBJ_ANONYMOUS;
-		for (uint32_t k = 0; !r->deny && open && k < r->to.n_items;
-		     k++) {
-			*ret_app = &r->to.items[k];
-			if (r->to.items[k].kind == CD_OBJ_APP)
-				return r;
-		}
-	}
-	return NULL;
-}
-
-static bool asks_person(const struct cd_ast_cond *cond)
-{
-	if (cond->n_kids == 0 && cond->attr != CD_ATTR_NONE) {
-		enum cd_cure cure = cd_attr_get(cond->attr)->cure;
-
-		return cure == CD_CURE_PERSON || cure == CD_CURE_SIGN_IN;
-	}
-	for (uint32_t i = 0; i < cond->n_kids; i++)
-		if (asks_person(cond->kids[i]))
-			return true;
-	return false;
-}
-
-/* Does the deny need to know who somebody is before it can say no match?
- * `people` is false for an anonymous visitor, so nothing is held up by it. */
-static bool needs_person(const struct cd_ast_rule *r)
-{
-	bool named = false, open = false;
-
-	for (uint32_t i = 0; i < r->from.n_items; i++) {
-		enum cd_ast_subject_kind kind = r->from.items[i].kind;
-
-		named |= kind == CD_SUBJ_USER || kind == CD_SUBJ_GROUP;
-		open |= kind != CD_SUBJ_USER && kind != CD_SUBJ_GROUP &&
-			kind != CD_SUBJ_PEOPLE &&
-			kind != CD_SUBJ_SERVICE_ACCOUNT;
-	}
-	for (uint32_t i = 0; i < r->from.n_except; i++)
-		named |= r->from.except[i].kind == CD_SUBJ_USER ||
-			 r->from.except[i].kind == CD_SUBJ_GROUP;
-	if (!open && !named)
-		return false;
-	return named || (r->when && asks_person(r->when));
-}
-
-static bool touches(const struct cd_ast_rule *deny,
-		    const struct cd_ast_object *app)
-{
-	for (uint32_t i = 0; i < deny->to.n_items; i++) {
-		const struct cd_ast_object *o = &deny->to.items[i];
-
-		if (o->kind != CD_OBJ_APP ||
-		    cd_str_equal(o->name.s, app->name.s))
-			return true;
-	}
-	return false;
-}
-
-static void check_anonymous(struct cd_checker *c, const struct cd_ast_rule *r,
-			    const struct cd_ast_rule *open,
-			    const struct cd_ast_object *app)
-{
-	if (!open || !r->deny || !needs_person(r) || !touches(r, app))
-		return;
-	cd_check_warning(
-		c, r->head.span,
-		"because of this deny anonymous visitors of app '%.*s' have to sign in, though '%.*s' opens it to them",
-		CD_STR_FMT(app->name.s), CD_STR_FMT(open->head.name.s));
-}
-
 /* ---- rules, postures, tests, assertions -------------------------------- */
 static void check_mode(struct cd_checker *c, const struct cd_ast_rule *r)
 {
@@ -309,13 +229,27 @@ static void check_mode(struct cd_checker *c, const struct cd_ast_rule *r)
 				 "canary 100%% is the same as enforce");
 }
 
+bool cd_check_is_over(const struct cd_checker *c, const struct cd_ast_rule *r)
+{
+	return r->until_given && c->now && c->now / CD_NS_PER_S >= r->until;
+}
+
 static void check_rule(struct cd_checker *c, const struct cd_ast_rule *r)
 {
+	const struct cd_ast_posture *posture;
+
 	check_object_list(c, &r->to);
 	check_points(c, r);
 	check_mode(c, r);
+	if (cd_check_is_over(c, r))
+		cd_check_warning(c, r->until_span,
+				 "this date is past: the rule counts no more");
 	if (r->when)
 		cd_check_cond(c, r->when);
+	posture = (void *)cd_ast_find(c->policy, CD_AST_POSTURE,
+				      r->from.posture.s);
+	if (r->when && posture)
+		cd_check_conds(c, posture->cond, r->when);
 }
 
 static void check_test(struct cd_checker *c, const struct cd_ast_test *t)
@@ -340,16 +274,13 @@ static void check_test(struct cd_checker *c, const struct cd_ast_test *t)
 
 void cd_check_rules(struct cd_checker *c)
 {
-	const struct cd_ast_object *app = NULL;
 	const struct cd_policy *p = c->policy;
-	const struct cd_ast_rule *open = opened_by(p, &app);
 
 	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_POSTURE]; i++)
 		cd_check_cond(c, cd_ast_posture(p, i)->cond);
-	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_RULE]; i++) {
+	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_RULE]; i++)
 		check_rule(c, cd_ast_rule(p, i));
-		check_anonymous(c, cd_ast_rule(p, i), open, app);
-	}
+	cd_check_open(c);
 	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_TEST]; i++)
 		check_test(c, cd_ast_test(p, i));
 	for (uint32_t i = 0; i < p->n_of_kind[CD_AST_ASSERT]; i++)

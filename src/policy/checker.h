@@ -11,6 +11,7 @@
 struct cd_checker {
 	const struct cd_policy *policy;
 	struct cd_diag *diag;
+	int64_t now; /* ns since 1970; 0: not told */
 	size_t errors;
 	unsigned int suggestions; /* each costs a pass over all names */
 	/* By kind and number: something refers to it. */
@@ -19,6 +20,8 @@ struct cd_checker {
 	unsigned char *visited;
 	/* By number of a posture: atoms when its postures are written out. */
 	uint32_t *atoms;
+	/* By number of an app: the rule that opens it to who did not sign in. */
+	const struct cd_ast_rule **opened;
 	bool circular; /* a posture contains itself: do not walk them */
 };
 
@@ -39,7 +42,14 @@ void cd_check_unused(struct cd_checker *c);
 int cd_check_sets(struct cd_checker *c);
 /* check_cond.c: conditions that never or always hold */
 void cd_check_cond(struct cd_checker *c, const struct cd_ast_cond *cond);
+/* The posture of a rule and its condition, which are to hold both. */
+void cd_check_conds(struct cd_checker *c, const struct cd_ast_cond *posture,
+		    const struct cd_ast_cond *when);
 /* check_rules.c: what no point can decide, modes, tests, assertions */
 void cd_check_rules(struct cd_checker *c);
+/* Is the rule past its `until`, as far as the checker was told the time. */
+bool cd_check_is_over(const struct cd_checker *c, const struct cd_ast_rule *r);
+/* check_open.c: denies that make visitors of open apps sign in */
+void cd_check_open(struct cd_checker *c);
 
 #endif

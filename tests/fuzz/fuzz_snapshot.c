@@ -57,7 +57,7 @@ static int no_feed(void *ctx, struct cd_str location, char **ret, size_t *len)
 static void make_image(const char *text, struct image *image)
 {
 	struct cd_source source = {"fuzz.cordon", cd_str_from(text)};
-	struct cd_loader loader = {NULL, no_feed, NULL};
+	struct cd_loader loader = {.feed = no_feed};
 	struct cd_policy *policy = NULL;
 
 	cd_assert(cd_policy_parse(&source, 1, NULL, &policy) == 0);

@@ -59,7 +59,8 @@ static int snap_zone(void *ctx, struct cd_str zone, char **ret, size_t *len)
 __attribute__((unused)) static int snap_try(struct snap *s, const char *text)
 {
 	struct cd_source source = {"test.cordon", cd_str_from(text)};
-	struct cd_loader loader = {s, snap_feed, snap_zone};
+	struct cd_loader loader = {
+		.ctx = s, .feed = snap_feed, .zone = snap_zone};
 	struct cd_policy *policy = NULL;
 	int err;
 

@@ -37,6 +37,9 @@ static void check_message(const struct bad *b, const struct cd_diag *diag,
 		note("about: %s", b->text);
 }
 
+/* 2026-11-23T10:00:00Z */
+static const struct cd_loader loader = {.now = INT64_C(1795428000000000000)};
+
 /* Parses, and checks what parsed. */
 static void run(const struct bad *b, int want, enum cd_severity severity)
 {
@@ -50,7 +53,7 @@ static void run(const struct bad *b, int want, enum cd_severity severity)
 	err = cd_policy_parse(&source, 1, diag, &policy);
 	ok_true((err == 0) == (policy != NULL));
 	if (!err)
-		err = cd_policy_check(policy, NULL, diag);
+		err = cd_policy_check(policy, &loader, diag);
 	if (!ok_eq_int(err, want))
 		note("about: %s", b->text);
 	check_message(b, diag, severity);
@@ -614,6 +617,20 @@ static const struct bad warnings[] = {
 	 1, 37, "what is asked of mfa.age here can never hold", NULL},
 	{T("allow \"x\" from any to any when time in mon-sun 00:00-24:00 UTC\n"),
 	 1, 32, "this time is always", NULL},
+	{T("allow \"x\" from any to any when (mfa.age < 3h and device.managed) and (geo.country = DE and mfa.age > 4h)\n"),
+	 1, 33, "what is asked of mfa.age here can never hold", NULL},
+	{T("allow \"x\" from any to any when not (mfa.age < 3h or not mfa.age < 2h)\n"),
+	 1, 37, "what is asked of mfa.age here always holds", NULL},
+	{T("allow \"x\" from any to any when device.managed or (geo.country = DE or not device.managed)\n"),
+	 1, 32, "what is asked of device.managed here always holds", NULL},
+	{T("posture p = device.managed and device.os_age < 30d\nallow \"x\" from any on p to any when device.os_age > 40d\n"),
+	 2, 37, "what is asked of device.os_age here can never hold", NULL},
+	{T("allow \"x\" from any to any when time in mon-fri 08:00-18:00 UTC and time in sat-sun 00:00-24:00 UTC\n"),
+	 1, 32, "what is asked of time here can never hold", NULL},
+	{T("allow \"x\" from any to any when time in mon-sun 08:00-18:00 UTC or time in mon-sun 18:00-08:00 UTC\n"),
+	 1, 32, "what is asked of time here always holds", NULL},
+	{T("feed f file \"/f\"\nallow \"x\" from any to any when src.ip in feed f and not src.ip in feed f\n"),
+	 2, 32, "what is asked of src.ip here can never hold", NULL},
 	{T("posture p = device.os_age < 3d and device.os_age > 4d\nallow \"x\" from any on p to any\n"),
 	 1, 13, "what is asked of device.os_age here can never hold", NULL},
 	{T("group l = user a\nallow \"x\" from any to any when approval by group l 2\n"),
@@ -636,6 +653,44 @@ static const struct bad warnings[] = {
 	 4, 1,
 	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
 	 NULL},
+	{T("app a\n  tcp a:1\nposture p = not device.managed\nallow \"x\" from any to app a\ndeny \"y\" from any on p to app a\n"),
+	 5, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from any to app a when device.encrypted = no\n"),
+	 4, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from any to app a when not approval by group g 1\n"),
+	 4, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\ngroup g = group h\ngroup h = user bob\nallow \"x\" from any to app a\ndeny \"y\" from group g to any\n"),
+	 6, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\nallow \"x\" from any to any\ndeny \"y\" from any except group g to app a\n"),
+	 4, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\nallow \"x\" from internet to app a when geo.country = DE or user.name = bob\ndeny \"y\" from user bob to internet\n"),
+	 4, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app b\n  tcp b:1\napp a\n  tcp a:1\nallow \"x\" from any to app a\nallow \"z\" from people to app b\ndeny \"y\" from group g to app b, app a\n"),
+	 7, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\nsegment s cidr 10.0.0.0/8\nallow \"x\" from any to app a\ndeny \"y\" from segment s, group g to app a\n"),
+	 5, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from any to app a when src.ip in 10.0.0.0/8 or session.age > 1h\n"),
+	 4, 1,
+	 "because of this deny anonymous visitors of app 'a' have to sign in, though 'x' opens it to them",
+	 NULL},
+	{T("allow \"x\" from any to any until 2026-11-22\n"), 1, 33,
+	 "this date is past: the rule counts no more", NULL},
 	{T("app a\n  tcp a:1\nhosts h where a=b\nallow \"x\" from any to app a, hosts h when app = a\n"),
 	 4, 30, "no point can decide this rule for this object", NULL},
 };
@@ -661,6 +716,21 @@ TEST(no_warning_without_a_reason)
 		"domains d x.org\nallow \"x\" from any to domains d service https\n",
 		"allow \"x\" from any to any when time in mon-sun 00:00-23:59 UTC\n",
 		"allow \"x\" from any to any mode canary 1%\n",
+		"feed f file \"/f\"\nfeed g file \"/g\"\nallow \"x\" from any to any when src.ip in feed f and not src.ip in feed g and not dst.ip in feed f\n",
+		"allow \"x\" from any to any when time in mon-fri 22:00-06:00 UTC and time in sat 00:00-06:00 UTC\n",
+		"allow \"x\" from any to any when time in mon-fri 08:00-18:00 UTC and time in sat-sun 00:00-24:00 Europe/Berlin\n",
+		"allow \"x\" from any to any when (mfa.age < 3h and device.managed) or (mfa.age > 4h and geo.country = DE)\n",
+		"posture p = device.managed or device.encrypted\nallow \"x\" from any on p to any when not device.managed\n",
+		"app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from any to app a when subject = person and risk.user = high\n",
+		"app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from any, group g to app a\n",
+		"app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from group g except anonymous to app a\n",
+		"app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from group g to any except app a\n",
+		"app a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from group g to app a mode report\n",
+		"app a\n  tcp a:1\nallow \"x\" from any to app a\napp b\n  tcp b:1\nallow \"z\" from people to app b\ndeny \"y\" from group g to app b\n",
+		"posture p = device.managed\napp a\n  tcp a:1\nallow \"x\" from any on p to app a\ndeny \"y\" from group g to app a\n",
+		"app a\n  tcp a:1\nallow \"x\" from any except user eve to app a\ndeny \"y\" from group g to app a\n",
+		"domains d x.org\napp a\n  tcp a:1\nallow \"x\" from any to app a\ndeny \"y\" from group g to domains d\n",
+		"allow \"x\" from any to any until 2026-11-23\n",
 		"group l = user a, user b\nallow \"x\" from any to any when approval by group l 2\n",
 		"segment a cidr 10.0.0.0/8\nsegment b cidr 11.0.0.0/8, fd00::/8\n",
 		"app a\n  udp a:1\nallow \"x\" from service-account s to app a when device.managed\n",
@@ -674,7 +744,7 @@ TEST(no_warning_without_a_reason)
 
 		ok_eq_int(cd_diag_new(&diag), 0);
 		ok_eq_int(cd_policy_parse(&source, 1, diag, &policy), 0);
-		ok_eq_int(cd_policy_check(policy, NULL, diag), 0);
+		ok_eq_int(cd_policy_check(policy, &loader, diag), 0);
 		if (!ok_eq_uint(cd_diag_count(diag), 0))
 			note("%s: %s", fine[i], cd_diag_get(diag, 0)->text);
 	}
