@@ -80,6 +80,9 @@ typedef struct {
     ngx_uint_t                   current;
     ngx_str_t                    upstream_host;
     in_port_t                    upstream_port;
+    uint32_t                     timeout;       /* s; 0: nginx's own */
+    uint64_t                     body_max;      /* bytes; 0: any */
+    uint64_t                     body_read;
     unsigned                     upstream_tls:1;
     unsigned                     unhealthy:1;   /* some server of the app */
 
@@ -194,6 +197,11 @@ ngx_uint_t ngx_http_cordon_wants_html(ngx_http_request_t *r);
 /* A body of our own; what a content handler returns. */
 ngx_int_t ngx_http_cordon_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, ngx_str_t *body);
+
+/* _filter.c: the app's lines about what is let through. NGX_DECLINED: too
+ * large a body */
+ngx_int_t ngx_http_cordon_bind(ngx_http_request_t *r,
+    ngx_http_cordon_ctx_t *ctx, struct cd_app *app);
 
 /* _trouble.c: what went wrong behind an allow, for people and programs */
 char *ngx_http_cordon_trouble(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -305,6 +305,10 @@ ngx_http_cordon_allow(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         }
     }
 
+    if (ngx_http_cordon_bind(r, ctx, app) != NGX_OK) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
     if (ngx_http_cordon_forward_headers(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -76,6 +76,30 @@ ngx_http_cordon_save_session(ngx_peer_connection_t *pc, void *data)
 #endif
 
 
+/* The app's own timeout, in a copy of what the location says for all. */
+
+static ngx_int_t
+ngx_http_cordon_set_timeout(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
+{
+    ngx_http_upstream_conf_t  *conf;
+
+    if (ctx->timeout == 0) {
+        return NGX_OK;
+    }
+
+    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
+    if (conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    *conf = *r->upstream->conf;
+    conf->read_timeout = (ngx_msec_t) ctx->timeout * 1000;
+    r->upstream->conf = conf;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_cordon_init_peers(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)
@@ -108,7 +132,7 @@ ngx_http_cordon_init_peers(ngx_http_request_t *r,
     }
 #endif
 
-    return NGX_OK;
+    return ngx_http_cordon_set_timeout(r, ctx);
 }
 
 

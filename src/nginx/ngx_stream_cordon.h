@@ -33,6 +33,10 @@ typedef struct {
     ngx_cordon_who_t      who;
     ngx_cordon_allow_t    allow;
     u_char                trace[16];
+    ngx_event_t           idle;         /* looks whether bytes still move */
+    ngx_msec_t            timeout;
+    ngx_msec_t            moved_at;
+    off_t                 bytes;
     unsigned              linked:1;
     unsigned              person:1;     /* allowed as somebody */
     unsigned              allowed:1;
@@ -65,6 +69,12 @@ void ngx_stream_cordon_leave(void *ctx);
 /* _live.c */
 ngx_int_t ngx_stream_cordon_log(ngx_stream_session_t *s);
 void ngx_stream_cordon_tick(ngx_event_t *ev);
+/* nginx's own handlers see the end of both connections and clean up. */
+void ngx_stream_cordon_shut(ngx_stream_session_t *s);
+
+/* _idle.c: 0: no timeout */
+void ngx_stream_cordon_idle_start(ngx_stream_cordon_ctx_t *ctx,
+    uint32_t seconds);
 
 
 #endif /* _NGX_STREAM_CORDON_H_INCLUDED_ */

@@ -46,28 +46,28 @@ ngx_stream_cordon_log(ngx_stream_session_t *s)
 }
 
 
-/* nginx's own handlers see the end of both connections and clean up. */
-
-static void
-ngx_stream_cordon_cut(ngx_stream_cordon_ctx_t *ctx)
+void
+ngx_stream_cordon_shut(ngx_stream_session_t *s)
 {
-    ngx_connection_t      *c;
-    ngx_stream_session_t  *s;
-
-    s = ctx->session;
-    c = s->connection;
-
-    ngx_stream_cordon_leave(ctx);
-    ctx->cut = 1;
-
-    ngx_log_error(NGX_LOG_NOTICE, c->log, 0, "cordon: live connection cut");
-
-    (void) ngx_shutdown_socket(c->fd, SHUT_RDWR);
+    (void) ngx_shutdown_socket(s->connection->fd, SHUT_RDWR);
 
     if (s->upstream && s->upstream->peer.connection) {
         (void) ngx_shutdown_socket(s->upstream->peer.connection->fd,
                                    SHUT_RDWR);
     }
+}
+
+
+static void
+ngx_stream_cordon_cut(ngx_stream_cordon_ctx_t *ctx)
+{
+    ngx_stream_cordon_leave(ctx);
+    ctx->cut = 1;
+
+    ngx_log_error(NGX_LOG_NOTICE, ctx->session->connection->log, 0,
+                  "cordon: live connection cut");
+
+    ngx_stream_cordon_shut(ctx->session);
 }
 
 

@@ -22,6 +22,10 @@ ngx_stream_cordon_leave(void *data)
         ngx_queue_remove(&ctx->live);
         ctx->linked = 0;
     }
+
+    if (ctx->idle.timer_set) {
+        ngx_del_timer(&ctx->idle);
+    }
 }
 
 
@@ -270,6 +274,7 @@ static ngx_int_t
 ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
     struct cd_app *app)
 {
+    uint32_t            timeout;
     struct cd_request   request;
     struct cd_decision  d;
 
@@ -315,6 +320,12 @@ ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
     ngx_cordon_allow_take(&ngx_stream_cordon.w, &ctx->allow, &d);
     ngx_cordon_who_seen(&ngx_stream_cordon.w, &ctx->who);
     ngx_stream_cordon_event(ctx, CD_EVENT_CONNECTION_BEGIN, &request, NULL);
+
+    if (cd_snapshot_app_timeout(ngx_stream_cordon.w.policy->snapshot,
+                                app->index, &timeout))
+    {
+        ngx_stream_cordon_idle_start(ctx, timeout);
+    }
 
     return NGX_OK;
 }

@@ -434,6 +434,22 @@ static bool is_header_name(struct cd_str s)
 	return s.len > 0 && s.len <= 64;
 }
 
+/* What frames a message or belongs to one connection (RFC 9110 section 7.6.1,
+ * RFC 9112 section 6): a gateway that let it be set would lie about where an
+ * answer ends. */
+static bool is_framing(struct cd_str name)
+{
+	static const char *const names[] = {
+		"connection", "content-length",	   "keep-alive", "te",
+		"trailer",    "transfer-encoding", "upgrade",
+	};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(names); i++)
+		if (cd_str_equal_nocase(name, cd_str_from(names[i])))
+			return true;
+	return false;
+}
+
 static void quoted(struct cd_buf *out, struct cd_str s)
 {
 	cd_buf_char(out, '"');
@@ -460,6 +476,11 @@ static int setting_headers(struct line *l)
 			err = text(l, "a value in quotes, or off", &value);
 		if (!err && !is_string && !cd_str_equal(value.s, CD_STR("off")))
 			err = wrong(l, &value, "a value in quotes, or off");
+		if (!err && is_framing(header.s))
+			err = cd_parse_error(
+				l->p, header.span,
+				"'%.*s' belongs to the connection: it cannot be set or removed",
+				CD_STR_FMT(header.s));
 		if (err)
 			return err;
 		cd_buf_str(l->out, header.s);

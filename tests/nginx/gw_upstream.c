@@ -12,6 +12,7 @@
  *	.../ws          a WebSocket that sends back what it is sent, frame bytes
  *	                unmasked
  *	.../slow        200 after 300 ms
+ *	.../never       nothing, and the connection stays
  *	.../fail        closes without an answer
  *	.../accel       200 with a header that asks nginx to go elsewhere
  *	.../only/NAME   200 when that is its NAME, else 500
@@ -155,6 +156,9 @@ static bool answer(int fd, struct client *c, size_t head_len)
 	} else if (path_ends(c->head, "/slow")) {
 		c->mode = SLOW;
 		c->ticks = 3;
+	} else if (path_ends(c->head, "/never")) {
+		c->mode = SLOW;
+		c->ticks = 0;
 	} else if (path_ends(c->head, "/fail")) {
 		keep = false;
 	} else if (path_ends(c->head, "/accel")) {

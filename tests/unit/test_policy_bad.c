@@ -247,6 +247,16 @@ static const struct bad syntax[] = {
 	 "expected a value in quotes, or off before the end of the line", NULL},
 	{T("app a\n  url https://a\n  upstream http://b\n  headers \"X y\" off\n"),
 	 4, 11, "expected a header's name, found 'X y'", NULL},
+	{T("app a\n  url https://a\n  upstream http://b\n"
+	   "  headers Content-Length \"5\"\n"),
+	 4, 11,
+	 "'Content-Length' belongs to the connection: it cannot be set or removed",
+	 NULL},
+	{T("app a\n  url https://a\n  upstream http://b\n"
+	   "  headers X-A \"1\", transfer-encoding off\n"),
+	 4, 20,
+	 "'transfer-encoding' belongs to the connection: it cannot be set or removed",
+	 NULL},
 	{T("app a\n  url https://a\n  upstream http://b\n  health x\n"), 4, 10,
 	 "expected a path such as /health, or tcp, found 'x'", NULL},
 	{T("app a\n  url https://a\n  upstream http://b\n  data top\n"), 4, 8,
