@@ -137,15 +137,17 @@ follow() {
 }
 
 # A code that was not used yet, in $code. One step back and one ahead are good,
-# so that three sign-ins need no waiting.
+# so that three sign-ins need no waiting. It stays good for ten seconds at
+# least: on a busy machine a sign-in takes a while.
 declare -A used_step
 fresh_code() { # BASE32
 	local now step
 	while :; do
-		now=$(($(date +%s) / 30))
+		now=$(date +%s)
 		step=$((${used_step[$1]:-0} + 1))
-		[ $step -ge $((now - 1)) ] || step=$((now - 1))
-		[ $step -gt $((now + 1)) ] || break
+		[ $step -ge $(((now + 10) / 30 - 1)) ] ||
+			step=$(((now + 10) / 30 - 1))
+		[ $step -gt $((now / 30 + 1)) ] || break
 		read -rt 0.5 <> <(:) || :
 	done
 	used_step[$1]=$step
