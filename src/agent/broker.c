@@ -4,11 +4,14 @@
  * that workers map, then the serial. A power cut between any two of them
  * leaves an older serial behind, never a newer one than what is in force, so
  * that the same bundle can be accepted again.
+ *
+ * Two copies are kept: `bundle`, the last that was not on trial, and `trial`.
  */
 #include "agent/broker.h"
 
 #include <cordon/snapshot.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,6 +23,8 @@
 #include "sys/log.h"
 
 #define PATH_BYTES 512
+#define TRY_AGAIN_MS 1000
+#define LOOK_MS 60000
 #define BUNDLE_MAX ((size_t)CD_BUNDLE_HEADER + CD_BUNDLE_IMAGE_MAX)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -66,10 +71,11 @@ static int publish(const struct cd_agent_broker *b, struct cd_str bundle)
 		       cd_file_write(path, bundle, 0644, (uid_t)-1, (gid_t)-1);
 }
 
-static int keep(const struct cd_agent_broker *b, struct cd_str bundle)
+static int keep(const struct cd_agent_broker *b, const char *name,
+		struct cd_str bundle)
 {
 	char path[PATH_BYTES];
-	int r = path_in(b->state_dir, "bundle", path);
+	int r = path_in(b->state_dir, name, path);
 
 	return r < 0 ? r :
 		       cd_file_write(path, bundle, 0600, (uid_t)-1, (gid_t)-1);
@@ -93,93 +99,171 @@ static int check_image(struct cd_str bundle, struct cd_diag *diag)
 	return r < 0 ? r : cd_snapshot_check(snapshot, diag);
 }
 
-int cd_agent_broker_accept(struct cd_agent_broker *b, struct cd_str bundle,
-			   struct cd_diag *diag, struct cd_bundle_header *ret)
+static int verify(const struct cd_agent_broker *b, struct cd_str bundle,
+		  uint64_t last, struct cd_diag *diag,
+		  struct cd_bundle_header *ret)
 {
 	struct cd_bundle_expect expect = {
 		.key = b->key,
 		.audience = b->name,
-		.last_serial = b->serial,
+		.last_serial = last,
 		.now = b->now(),
 	};
-	struct cd_bundle_header h;
-	int r = cd_bundle_verify(bundle, &expect, diag, &h);
+	int r = cd_bundle_verify(bundle, &expect, diag, ret);
 
-	if (r == 0)
-		r = check_image(bundle, diag);
+	return r < 0 ? r : check_image(bundle, diag);
+}
+
+/* A trial is at most as long as it was meant to be, whatever this host's
+ * clock says. */
+static void set_trial(struct cd_agent_broker *b,
+		      const struct cd_bundle_header *h)
+{
+	int64_t left =
+		CD_MIN(h->confirm_by - b->now(), h->confirm_by - h->not_before);
+
+	b->trial_ends =
+		h->confirm_by ? b->monotonic() + 1000 * CD_MAX(left, 0) : 0;
+}
+
+static void forget_trial(struct cd_agent_broker *b)
+{
+	char path[PATH_BYTES];
+
+	b->trial_ends = 0;
+	if (path_in(b->state_dir, "trial", path) == 0)
+		unlink(path); /* one that stays has an older serial */
+}
+
+static int put_into_force(struct cd_agent_broker *b, struct cd_str bundle,
+			  const struct cd_bundle_header *h)
+{
+	int r = publish(b, bundle);
+
 	if (r < 0)
 		return r;
-	r = keep(b, bundle);
-	if (r == 0)
-		r = publish(b, bundle);
-	if (r < 0) {
-		cd_diag_add(diag, CD_ERROR, NULL, 0, 0,
-			    "bundle not published: %s", cd_strerror(r));
-		return r;
-	}
-	b->serial = h.serial;
+	b->serial = CD_MAX(b->serial, h->serial);
 	r = write_serial(b);
 	if (r < 0)
 		CD_LOG_ERROR("SERIAL_NOT_KEPT", cd_log_err(r));
-	*ret = h;
+	if (h->confirm_by)
+		set_trial(b, h);
+	else
+		forget_trial(b);
 	return 0;
+}
+
+int cd_agent_broker_accept(struct cd_agent_broker *b, struct cd_str bundle,
+			   struct cd_diag *diag, struct cd_bundle_header *ret)
+{
+	struct cd_bundle_header h;
+	int r = verify(b, bundle, b->serial, diag, &h);
+
+	if (r < 0)
+		return r;
+	r = keep(b, h.confirm_by ? "trial" : "bundle", bundle);
+	if (r == 0)
+		r = put_into_force(b, bundle, &h);
+	if (r == 0)
+		*ret = h;
+	else
+		cd_diag_add(diag, CD_ERROR, NULL, 0, 0,
+			    "bundle not published: %s", cd_strerror(r));
+	return r;
+}
+
+/* ---- what was kept ---- */
+
+/* A copy from the state folder, in force again if it is still good and its
+ * serial is above that. Nothing is written in the state folder but the serial,
+ * so that a full disk stops no return. */
+static int again(struct cd_agent_broker *b, const char *name, uint64_t above,
+		 struct cd_bundle_header *ret)
+{
+	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+	char path[PATH_BYTES], *data = NULL;
+	size_t len = 0;
+	int r = path_in(b->state_dir, name, path);
+
+	cd_diag_new(&diag);
+	if (r == 0)
+		r = cd_file_read(path, BUNDLE_MAX, &data, &len);
+	if (r == 0)
+		r = verify(b, cd_str_make(data, len), above, diag, ret);
+	if (r == 0)
+		r = put_into_force(b, cd_str_make(data, len), ret);
+	free(data);
+	if (r != -ENOENT)
+		CD_LOG_INFO("BUNDLE_AGAIN", cd_log_z("copy", name),
+			    cd_log_err(r),
+			    cd_log_z("why", diag && cd_diag_count(diag) ?
+						    cd_diag_get(diag, 0)->text :
+						    ""));
+	return r;
+}
+
+bool cd_agent_broker_end_trial(struct cd_agent_broker *b,
+			       struct cd_bundle_header *ret)
+{
+	uint64_t serial = b->serial;
+	int r;
+
+	if (!b->trial_ends || b->monotonic() < b->trial_ends)
+		return false;
+	r = again(b, "bundle", 0, ret);
+	if (r == 0) {
+		CD_LOG_WARN("TRIAL_ENDED",
+			    cd_log_num("serial", (int64_t)serial),
+			    cd_log_num("now", (int64_t)ret->serial));
+		return true;
+	}
+	CD_LOG_ERROR("TRIAL_STAYS", cd_log_num("serial", (int64_t)serial),
+		     cd_log_z("why", "not confirmed in time, and the bundle "
+				     "before it could not be put back"),
+		     cd_log_err(r));
+	if (r == -ENOENT || r <= CD_E_SYNTAX)
+		forget_trial(b);
+	else /* the run folder is full, or such: it may pass */
+		b->trial_ends = b->monotonic() + TRY_AGAIN_MS;
+	return false;
 }
 
 /* ---- start ---- */
 
-/* Serial of the bundle that lies in the run folder, 0 for none. Only root can
+/* The bundle that lies in the run folder, serial 0 for none. Only root can
  * have put it there; its signature is looked at all the same. */
-static uint64_t published_serial(const struct cd_agent_broker *b)
+static struct cd_bundle_header published(const struct cd_agent_broker *b)
 {
-	struct cd_bundle_header h = {0};
+	struct cd_bundle_header h = {0}, none = {0};
 	char path[PATH_BYTES], *data = NULL;
 	size_t len = 0;
 
 	if (path_in(b->policy_dir, "current", path) < 0 ||
 	    cd_file_read(path, BUNDLE_MAX, &data, &len) < 0)
-		return 0;
+		return none;
 	if (cd_bundle_decode(cd_str_make(data, len), &h) < 0 ||
 	    cd_ed25519_verify(&b->key, cd_str_make(data, CD_BUNDLE_SIGNED),
 			      h.signature) < 0)
-		h.serial = 0;
+		h = none;
 	free(data);
-	return h.serial;
-}
-
-/* The kept bundle, in force again if it is still good. */
-static void republish(struct cd_agent_broker *b)
-{
-	char path[PATH_BYTES], *data = NULL;
-	struct cd_bundle_header h;
-	size_t len = 0;
-	uint64_t last = b->serial;
-	int r;
-
-	if (path_in(b->state_dir, "bundle", path) < 0 ||
-	    cd_file_read(path, BUNDLE_MAX, &data, &len) < 0)
-		return;
-	/* the one time that an equal serial is right */
-	b->serial = last ? last - 1 : 0;
-	r = cd_agent_broker_accept(b, cd_str_make(data, len), NULL, &h);
-	free(data);
-	if (r < 0)
-		b->serial = last;
-	CD_LOG_INFO("BUNDLE_AGAIN", cd_log_num("serial", (int64_t)b->serial),
-		    cd_log_err(r));
+	return h;
 }
 
 int cd_agent_broker_start(struct cd_agent_broker *b)
 {
 	char path[PATH_BYTES];
-	uint64_t in_run;
+	struct cd_bundle_header h;
 	int r = path_in(b->state_dir, "serial", path);
 
 	if (r < 0)
 		return r;
-	in_run = published_serial(b);
-	b->serial = CD_MAX(read_serial(path), in_run);
-	if (in_run == 0)
-		republish(b);
+	h = published(b);
+	b->serial = CD_MAX(read_serial(path), h.serial);
+	if (h.serial)
+		set_trial(b, &h);
+	else if (again(b, "trial", b->serial ? b->serial - 1 : 0, &h) < 0)
+		again(b, "bundle", 0, &h);
+	cd_agent_broker_end_trial(b, &h);
 	return 0;
 }
 
@@ -268,11 +352,50 @@ static int take(struct cd_agent_broker *b, int sock, int fd)
 	return say_result(sock, r, b->serial, h.hash, diag);
 }
 
+static int say_trial(int sock, const struct cd_bundle_header *h)
+{
+	struct cd_buf b;
+
+	cd_buf_init(&b, CD_BROKER_MESSAGE);
+	cd_buf_char(&b, 'T');
+	cd_buf_u64(&b, h->serial);
+	cd_buf_put(&b, h->hash, sizeof(h->hash));
+	return say(sock, &b);
+}
+
+/* Until there is something to read; a trial may end meanwhile. */
+static int wait_for_front(struct cd_agent_broker *b, int sock)
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct cd_bundle_header h;
+	int64_t left;
+	int n;
+
+	for (;;) {
+		left = CD_MAX(b->trial_ends - b->monotonic(), 0);
+		n = poll(&p, 1,
+			 b->trial_ends ? (int)CD_MIN(left, LOOK_MS) : -1);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (cd_agent_broker_end_trial(b, &h)) {
+			int r = say_trial(sock, &h);
+
+			if (r < 0)
+				return r;
+		}
+		if (n > 0)
+			return 0;
+	}
+}
+
 int cd_agent_broker_serve(struct cd_agent_broker *b, int sock)
 {
-	int r = say_hello(sock, b->serial);
+	struct cd_bundle_header h;
+	int r;
 
-	while (r == 0) {
+	cd_agent_broker_end_trial(b, &h);
+	r = say_hello(sock, b->serial);
+	while (r == 0 && (r = wait_for_front(b, sock)) == 0) {
 		char message[8];
 		int fd = -1;
 		ssize_t n = cd_ipc_recv(sock, message, sizeof(message), &fd);
@@ -330,6 +453,11 @@ int cd_agent_broker_read(int sock, struct cd_agent_broker_result *ret,
 		if (hash.len)
 			memcpy(res.hash, hash.ptr, hash.len);
 		memcpy(res.text, r.p, cd_reader_left(&r));
+	} else if (*ret_kind == 'T') {
+		res.serial = cd_read_u64(&r);
+		hash = cd_read_bytes(&r, CD_SHA256_SIZE);
+		if (hash.len)
+			memcpy(res.hash, hash.ptr, hash.len);
 	} else if (*ret_kind == 'H') {
 		res.serial = cd_read_u64(&r);
 	} else {

@@ -116,6 +116,16 @@ static void on_result(struct cd_front *f,
 	cd_retry_now(&f->fetch);
 }
 
+/* An older bundle is in force again; the last serial is what it was. */
+static void on_trial_end(struct cd_front *f,
+			 const struct cd_agent_broker_result *r)
+{
+	cd_control_bump(&f->control->policy_gen);
+	cd_front_event(f, CD_EVENT_BUNDLE_RETURNED, r->serial, r->hash,
+		       CD_STR("not confirmed in time"));
+	cd_front_certs_look(f);
+}
+
 static void on_broker(evutil_socket_t fd, short what cd_unused, void *ctx)
 {
 	struct cd_front *f = ctx;
@@ -133,6 +143,10 @@ static void on_broker(evutil_socket_t fd, short what cd_unused, void *ctx)
 	}
 	if (kind == 'R') {
 		on_result(f, &res);
+		return;
+	}
+	if (kind == 'T') {
+		on_trial_end(f, &res);
 		return;
 	}
 	f->serial = res.serial;

@@ -300,7 +300,8 @@ static int run(struct options *o)
 	struct cd_agent_broker b = {.policy_dir = policy,
 				    .state_dir = state,
 				    .name = o->config.name,
-				    .now = unix_now};
+				    .now = unix_now,
+				    .monotonic = monotonic_ms};
 	struct cd_trust trust;
 	int r;
 

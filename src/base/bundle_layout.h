@@ -23,8 +23,9 @@
 #define CD_BUNDLE_AT_HASH 40 /* 32 bytes, SHA-256 of the image */
 #define CD_BUNDLE_AT_AUDIENCE 72 /* 64 bytes, NUL padded */
 #define CD_BUNDLE_AT_SNAPSHOT_SIZE 136 /* u64 */
-#define CD_BUNDLE_AT_SIGNATURE 144 /* 64 bytes, over all before it */
-#define CD_BUNDLE_AT_PADDING 208 /* zero bytes to 4096 */
+#define CD_BUNDLE_AT_CONFIRM_BY 144 /* i64, Unix seconds; 0: not on trial */
+#define CD_BUNDLE_AT_SIGNATURE 152 /* 64 bytes, over all before it */
+#define CD_BUNDLE_AT_PADDING 216 /* zero bytes to 4096 */
 #define CD_BUNDLE_SIGNED CD_BUNDLE_AT_SIGNATURE
 
 #endif

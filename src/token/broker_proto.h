@@ -36,7 +36,7 @@ enum cd_broker_peer {
  *
  * request body -> answer body
  * PUBLIC_KEYS	u8 enum cd_public_what -> its bytes
- * SIGN_BUNDLE	144 bytes (token/bundle.h) -> 64 bytes
+ * SIGN_BUNDLE	152 bytes (token/bundle.h) -> 64 bytes
  * SIGN_CHANGES	128 bytes (token/change.h) -> 64 bytes
  * ISSUE_LEAF	u32 life s, u16 n, n str names, str CSR (PEM) -> PEM chain
  * ISSUE_CLIENT	u32 life s, u64 session, str user, str CSR (PEM)

@@ -39,6 +39,12 @@ static void put_bytes(struct cd_buf *b, const void *p, size_t len, size_t room)
 		memcpy(at, p, len);
 }
 
+static bool times_ok(const struct cd_bundle_header *h)
+{
+	return h->not_after > h->not_before && h->confirm_by >= 0 &&
+	       (!h->confirm_by || h->confirm_by > h->not_before);
+}
+
 int cd_bundle_encode(const struct cd_bundle_header *h,
 		     uint8_t ret_bytes[CD_BUNDLE_HEADER])
 {
@@ -47,9 +53,8 @@ int cd_bundle_encode(const struct cd_bundle_header *h,
 	struct cd_buf b;
 	int r;
 
-	if (!audience_ok(audience) || h->serial == 0 ||
-	    h->not_after <= h->not_before || h->snapshot_size == 0 ||
-	    h->snapshot_size > CD_BUNDLE_IMAGE_MAX)
+	if (!audience_ok(audience) || h->serial == 0 || !times_ok(h) ||
+	    h->snapshot_size == 0 || h->snapshot_size > CD_BUNDLE_IMAGE_MAX)
 		return -EINVAL;
 	cd_buf_init(&b, CD_BUNDLE_HEADER);
 	cd_buf_puts(&b, CD_BUNDLE_MAGIC);
@@ -61,6 +66,7 @@ int cd_bundle_encode(const struct cd_bundle_header *h,
 	cd_buf_put(&b, h->hash, sizeof(h->hash));
 	put_bytes(&b, audience.ptr, audience.len, CD_BUNDLE_AUDIENCE);
 	cd_buf_u64(&b, h->snapshot_size);
+	cd_buf_u64(&b, (uint64_t)h->confirm_by);
 	cd_buf_put(&b, h->signature, sizeof(h->signature));
 	cd_buf_extend(&b, CD_BUNDLE_HEADER - CD_BUNDLE_AT_PADDING);
 	r = b.err;
@@ -125,11 +131,12 @@ int cd_bundle_decode(struct cd_str bytes, struct cd_bundle_header *ret)
 	if (!read_audience(&r, h.audience))
 		return CD_E_CORRUPT;
 	h.snapshot_size = cd_read_u64(&r);
+	h.confirm_by = (int64_t)cd_read_u64(&r);
 	read_array(&r, h.signature, sizeof(h.signature));
 	if (!zeros(cd_read_bytes(&r, CD_BUNDLE_HEADER - CD_BUNDLE_AT_PADDING)))
 		return CD_E_CORRUPT;
-	if (r.err || h.serial == 0 || h.not_after <= h.not_before ||
-	    h.snapshot_size == 0 || h.snapshot_size > CD_BUNDLE_IMAGE_MAX)
+	if (r.err || h.serial == 0 || !times_ok(&h) || h.snapshot_size == 0 ||
+	    h.snapshot_size > CD_BUNDLE_IMAGE_MAX)
 		return CD_E_CORRUPT;
 	*ret = h;
 	return 0;
@@ -155,6 +162,8 @@ static int check_fields(const struct cd_bundle_header *h,
 			      "its serial is not above the last one");
 	if (h->not_after <= e->now)
 		return refuse(diag, CD_E_EXPIRED, "it is past its not-after");
+	if (h->confirm_by && h->confirm_by <= e->now)
+		return refuse(diag, CD_E_EXPIRED, "its trial is over");
 	return 0;
 }
 

@@ -24,6 +24,9 @@ struct cd_bundle_header {
 	/* Name of the agent it is for, or "*" for every agent; NUL padded. */
 	char audience[CD_BUNDLE_AUDIENCE + 1];
 	uint64_t snapshot_size;
+	/* On trial: from this Unix second on, an enforcement point that has
+	 * taken no newer bundle returns to the last one with 0 here. */
+	int64_t confirm_by;
 	uint8_t signature[CD_ED25519_SIGNATURE];
 };
 
@@ -44,8 +47,8 @@ struct cd_bundle_expect {
 };
 
 /* The whole bundle, header and image: signature first, then audience, serial,
- * not-after, size, hash. CD_E_SIGNATURE (signature, audience, serial),
- * CD_E_EXPIRED, CD_E_VERSION or CD_E_CORRUPT; the place is said in diag.
+ * not-after, confirm-by, size, hash. CD_E_SIGNATURE (signature, audience,
+ * serial), CD_E_EXPIRED (also a trial that is over), CD_E_VERSION or CD_E_CORRUPT; the place is said in diag.
  * not_before is not enforced: an agent's clock that is behind must not keep a
  * newer policy from coming into force. */
 int cd_bundle_verify(struct cd_str bundle,

@@ -58,7 +58,8 @@ static struct cd_sign_key *key(void)
 static bool is_for_us(const struct cd_bundle_header *h)
 {
 	return (!strcmp(h->audience, "gw1") || !strcmp(h->audience, "*")) &&
-	       h->serial > LAST_SERIAL && h->not_after > NOW;
+	       h->serial > LAST_SERIAL && h->not_after > NOW &&
+	       (!h->confirm_by || h->confirm_by > NOW);
 }
 
 static void put_u64(uint8_t *at, uint64_t v)

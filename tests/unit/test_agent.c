@@ -308,6 +308,8 @@ static void take_back(uint64_t from)
 
 /* A bundle in the folder, and the record that announces it. flip: a bit of it
  * is wrong, and the announcement is of those wrong bytes. */
+static int64_t confirm_by; /* of the next bundles */
+
 static void put_bundle(uint64_t seq, uint64_t serial, size_t flip)
 {
 	static struct cd_change c;
@@ -315,6 +317,7 @@ static void put_bundle(uint64_t seq, uint64_t serial, size_t flip)
 	struct cd_bundle_header h = {.serial = serial,
 				     .not_before = now - 60,
 				     .not_after = now + 3600,
+				     .confirm_by = confirm_by,
 				     .audience = "gw1"};
 	struct cd_writer w;
 	void *image = NULL;
@@ -720,6 +723,42 @@ TEST(cordond_away_and_back)
 	eventually(!session_is(4, NULL) && in_force() == 12);
 	note("converged %d ms after cordond was back", (int)(ms() - began));
 	ok_true(ms() - began <= 5000);
+}
+
+static uint64_t policy_gen(void)
+{
+	const struct cd_control *c = NULL;
+	uint64_t gen;
+
+	ok_eq_int(cd_control_map(at("run/shm/control"), &c), 0);
+	gen = c ? cd_control_read(&c->policy_gen) : 0;
+	cd_control_unmap_const(&c);
+	return gen;
+}
+
+/* A change that cut this host off from cordond: it returns by itself. */
+TEST(a_trial_ends_while_cordond_is_away)
+{
+	uint64_t gen;
+
+	if (!ready())
+		return;
+	confirm_by = time(NULL) + 3;
+	put_bundle(45, 13, 0);
+	confirm_by = 0;
+	offer(45, 45, 45, changes_key);
+	eventually(in_force() == 13);
+	gen = policy_gen();
+	stop(&fake, SIGKILL);
+	eventually(in_force() == 12);
+	eventually(policy_gen() > gen);
+	eventually(log_has("TRIAL_ENDED"));
+	/* cordond was going back, too: its own bundle comes behind */
+	put_bundle(46, 14, 0);
+	offer(46, 46, 46, changes_key);
+	start_fake();
+	eventually(in_force() == 14);
+	eventually(file_has("got-events", "not confirmed in time"));
 }
 
 TEST(stops_cleanly)

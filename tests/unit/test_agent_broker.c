@@ -11,20 +11,41 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/broker.h"
+#include "rng.h"
 #include "snapshot/write.h"
 #include "sys/file.h"
 #include "sys/ipc.h"
 
-static char dir[] = "/tmp/cordon-broker-XXXXXX";
-static char policy[64], state[64], current[80];
+/* In memory where there is such a folder: thousands of fsync. */
+static char dir[64] = "/dev/shm/cordon-broker-XXXXXX";
+static char policy[80], state[80], current[96];
 static struct cd_sign_key *key;
+
+static int64_t wall = 1700000000, up_ms = 77000;
 
 static int64_t now_fn(void)
 {
-	return 5000;
+	return wall;
+}
+
+static bool time_runs; /* for a process that nobody moves the clock of */
+
+static int64_t monotonic_fn(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return time_runs ? ts.tv_sec * 1000 + ts.tv_nsec / 1000000 : up_ms;
+}
+
+static void pass(int64_t seconds)
+{
+	wall += seconds;
+	up_ms += 1000 * seconds;
 }
 
 static struct cd_agent_broker make(void)
@@ -32,10 +53,14 @@ static struct cd_agent_broker make(void)
 	struct cd_agent_broker b = {.policy_dir = policy,
 				    .state_dir = state,
 				    .name = CD_STR("gw1"),
-				    .now = now_fn};
+				    .now = now_fn,
+				    .monotonic = monotonic_fn};
 
 	if (!key) {
-		cd_assert(mkdtemp(dir));
+		if (!mkdtemp(dir)) {
+			snprintf(dir, sizeof(dir), "/tmp/cordon-broker-XXXXXX");
+			cd_assert(mkdtemp(dir));
+		}
 		snprintf(policy, sizeof(policy), "%s/policy", dir);
 		snprintf(state, sizeof(state), "%s/state", dir);
 		snprintf(current, sizeof(current), "%s/current", policy);
@@ -47,13 +72,14 @@ static struct cd_agent_broker make(void)
 	return b;
 }
 
-/* A bundle of an empty policy. */
-static struct cd_str bundle(uint64_t serial)
+/* A bundle of an empty policy; on trial for that many seconds, 0: it is not. */
+static struct cd_str trial(uint64_t serial, int64_t seconds)
 {
 	static char *bytes;
 	struct cd_bundle_header h = {.serial = serial,
-				     .not_before = 4000,
-				     .not_after = 6000,
+				     .not_before = wall - 1000,
+				     .not_after = wall + 1000000,
+				     .confirm_by = seconds ? wall + seconds : 0,
 				     .audience = "gw1"};
 	struct cd_writer w;
 	void *image = NULL;
@@ -74,6 +100,11 @@ static struct cd_str bundle(uint64_t serial)
 				  (uint8_t *)bytes + CD_BUNDLE_AT_SIGNATURE),
 		  0);
 	return cd_str_make(bytes, CD_BUNDLE_HEADER + size);
+}
+
+static struct cd_str bundle(uint64_t serial)
+{
+	return trial(serial, 0);
 }
 
 /* Signs again what was changed on purpose. */
@@ -194,7 +225,7 @@ TEST(a_signed_image_is_checked_too)
 TEST(a_restart_remembers)
 {
 	struct cd_agent_broker b = make();
-	char path[96];
+	char path[128];
 
 	ok_eq_int(cd_agent_broker_start(&b), 0);
 	ok_eq_int(accept_bundle(&b, bundle(20)), 0);
@@ -226,6 +257,209 @@ TEST(a_restart_remembers)
 	b = make();
 	ok_eq_int(cd_agent_broker_start(&b), 0);
 	ok_eq_uint(b.serial, 21);
+}
+
+/* ---- trials ---- */
+
+/* A host that never had a policy. */
+static struct cd_agent_broker make_new(void)
+{
+	struct cd_agent_broker b = make();
+	static const char *const names[] = {"bundle", "trial", "serial"};
+	char path[128];
+
+	unlink(current);
+	for (size_t i = 0; i < CD_ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", state, names[i]);
+		unlink(path);
+	}
+	ok_eq_int(cd_agent_broker_start(&b), 0);
+	ok_eq_uint(b.serial, 0);
+	return b;
+}
+
+TEST(a_trial_that_nobody_confirms_ends)
+{
+	struct cd_agent_broker b = make_new();
+	struct cd_bundle_header h = {0};
+
+	ok_eq_int(accept_bundle(&b, bundle(1)), 0);
+	ok_eq_int(accept_bundle(&b, trial(2, 300)), 0);
+	ok_eq_uint(in_force(), 2);
+	pass(299);
+	ok_true(!cd_agent_broker_end_trial(&b, &h));
+	ok_eq_uint(in_force(), 2);
+	pass(1);
+	ok_true(cd_agent_broker_end_trial(&b, &h));
+	ok_eq_uint(h.serial, 1);
+	ok_eq_uint(in_force(), 1);
+	ok_true(!cd_agent_broker_end_trial(&b, &h));
+	/* what was tried does not come back by itself */
+	ok_eq_uint(b.serial, 2);
+	ok_eq_int(accept_bundle(&b, trial(2, 300)), CD_E_SIGNATURE);
+	ok_eq_int(accept_bundle(&b, bundle(1)), CD_E_SIGNATURE);
+	b = make();
+	ok_eq_int(cd_agent_broker_start(&b), 0);
+	ok_eq_uint(b.serial, 2);
+	ok_eq_uint(in_force(), 1);
+	/* the controller's word, later: newer serials as ever */
+	ok_eq_int(accept_bundle(&b, bundle(3)), 0);
+	ok_eq_uint(in_force(), 3);
+}
+
+TEST(a_confirmed_trial_stays)
+{
+	struct cd_agent_broker b = make_new();
+	struct cd_bundle_header h;
+
+	ok_eq_int(accept_bundle(&b, bundle(1)), 0);
+	ok_eq_int(accept_bundle(&b, trial(2, 300)), 0);
+	ok_eq_int(accept_bundle(&b, bundle(3)), 0); /* the same, confirmed */
+	pass(1000);
+	ok_true(!cd_agent_broker_end_trial(&b, &h));
+	b = make();
+	ok_eq_int(cd_agent_broker_start(&b), 0);
+	ok_eq_uint(in_force(), 3);
+}
+
+/* Two trials in a row: neither was confirmed, so neither is returned to. */
+TEST(a_trial_after_a_trial_ends_in_what_was_before_both)
+{
+	struct cd_agent_broker b = make_new();
+	struct cd_bundle_header h;
+
+	ok_eq_int(accept_bundle(&b, bundle(1)), 0);
+	ok_eq_int(accept_bundle(&b, trial(2, 300)), 0);
+	pass(200);
+	ok_eq_int(accept_bundle(&b, trial(3, 300)), 0);
+	pass(200);
+	ok_true(!cd_agent_broker_end_trial(&b, &h));
+	pass(100);
+	ok_true(cd_agent_broker_end_trial(&b, &h));
+	ok_eq_uint(in_force(), 1);
+}
+
+TEST(a_clock_set_back_makes_no_trial_longer)
+{
+	struct cd_agent_broker b = make_new();
+	struct cd_bundle_header h;
+	struct cd_str bytes;
+
+	ok_eq_int(accept_bundle(&b, bundle(1)), 0);
+	ok_eq_int(accept_bundle(&b, trial(2, 300)), 0);
+	wall -= 86400;
+	up_ms += 300000;
+	ok_true(cd_agent_broker_end_trial(&b, &h));
+	ok_eq_uint(in_force(), 1);
+	/* a host whose clock was behind all the time: as long as was meant */
+	wall += 86400;
+	bytes = trial(3, 300); /* signed 1,000 s ago */
+	wall -= 86400;
+	ok_eq_int(accept_bundle(&b, bytes), 0);
+	up_ms += 1299999;
+	ok_true(!cd_agent_broker_end_trial(&b, &h));
+	up_ms += 1;
+	ok_true(cd_agent_broker_end_trial(&b, &h));
+	/* set ahead: over at once for a restart, and then it is refused */
+	ok_eq_int(accept_bundle(&b, trial(4, 300)), 0);
+	bytes = trial(5, 300);
+	wall += 86400;
+	ok_eq_int(accept_bundle(&b, bytes), CD_E_EXPIRED);
+	b = make();
+	ok_eq_int(cd_agent_broker_start(&b), 0);
+	ok_eq_uint(in_force(), 1);
+}
+
+TEST(a_trial_without_a_policy_before_stays)
+{
+	struct cd_agent_broker b = make_new();
+	struct cd_bundle_header h;
+
+	ok_eq_int(accept_bundle(&b, trial(1, 10)), 0);
+	pass(10);
+	ok_true(!cd_agent_broker_end_trial(&b, &h));
+	ok_eq_uint(in_force(), 1);
+	ok_eq_int(b.trial_ends, 0);
+}
+
+/* What must be in force, by a model that knows no files. */
+struct wanted {
+	uint64_t plain, trial; /* serials, 0: none */
+	int64_t ends; /* of the trial, wall clock */
+	uint64_t last, current;
+};
+
+static void time_in_model(struct wanted *w)
+{
+	if (w->trial && w->current == w->trial && wall >= w->ends) {
+		w->current = w->plain ? w->plain : w->current;
+		w->trial = 0;
+	}
+}
+
+static void random_accept(struct cd_agent_broker *b, struct rng *r,
+			  struct wanted *w)
+{
+	bool is_trial = rng_chance(r, 1, 2);
+	int64_t seconds = is_trial ? 1 + (int64_t)rng_below(r, 20) : 0;
+	uint64_t serial = w->last + rng_below(r, 3);
+	int got;
+
+	if (serial == 0)
+		return;
+	got = accept_bundle(b, trial(serial, seconds));
+	ok_eq_int(got, serial > w->last ? 0 : CD_E_SIGNATURE);
+	if (serial <= w->last)
+		return;
+	w->last = w->current = serial;
+	w->trial = is_trial ? serial : 0;
+	w->ends = wall + seconds;
+	if (!is_trial)
+		w->plain = serial;
+}
+
+static void random_restart(struct cd_agent_broker *b, struct rng *r,
+			   struct wanted *w)
+{
+	if (rng_chance(r, 1, 2) && w->current) {
+		ok_eq_int(unlink(current), 0); /* a reboot */
+		w->current = w->trial && wall < w->ends ? w->trial : w->plain;
+		if (w->current != w->trial)
+			w->trial = 0;
+	}
+	*b = make();
+	ok_eq_int(cd_agent_broker_start(b), 0);
+	time_in_model(w);
+}
+
+TEST(random_lives_agree_with_the_model)
+{
+	struct cd_agent_broker b = make_new();
+	struct rng r = rng_init(12);
+	uint64_t steps = 100000 / rng_env("CORDON_PART", 100);
+	unsigned int returned = 0;
+	struct cd_bundle_header h;
+	struct wanted w = {0};
+
+	for (uint64_t i = 0; i < steps; i++) {
+		switch (rng_below(&r, 4)) {
+		case 0:
+			random_accept(&b, &r, &w);
+			break;
+		case 1:
+			random_restart(&b, &r, &w);
+			break;
+		default:
+			pass((int64_t)rng_below(&r, 8));
+			returned += cd_agent_broker_end_trial(&b, &h);
+			time_in_model(&w);
+		}
+		if (!ok_eq_uint(in_force(), w.current) ||
+		    !ok_eq_uint(b.serial, w.last))
+			break;
+	}
+	note("%llu steps, %u returns", (unsigned long long)steps, returned);
+	ok_true(returned >= steps / 50);
 }
 
 /* ---- over the pair ---- */
@@ -264,11 +498,12 @@ TEST(messages)
 {
 	struct cd_agent_broker_result res;
 	struct cd_str bytes;
+	struct cd_agent_broker b = make_new();
 	char kind = 0;
 	int sock;
 	pid_t pid;
 
-	(void)make();
+	ok_eq_int(accept_bundle(&b, bundle(21)), 0);
 	pid = serve(&sock);
 	ok_eq_int(cd_agent_broker_read(sock, &res, &kind), 0);
 	ok_eq_int(kind, 'H');
@@ -291,6 +526,34 @@ TEST(messages)
 	ok_true(res.result < 0);
 	close(sock);
 	ok_eq_int(status_of(pid), 0); /* a closed pair is a clean end */
+}
+
+/* The front is told when a trial ends, without having asked. */
+TEST(the_end_of_a_trial_is_told)
+{
+	struct cd_agent_broker b = make_new();
+	struct cd_agent_broker_result res;
+	char kind = 0;
+	int sock;
+	pid_t pid;
+
+	ok_eq_int(accept_bundle(&b, bundle(21)), 0);
+	time_runs = true;
+	pid = serve(&sock);
+	ok_eq_int(cd_agent_broker_read(sock, &res, &kind), 0);
+	ok_eq_int(kind, 'H');
+	ok_eq_int(cd_agent_broker_ask(sock, trial(22, 1)), 0);
+	ok_eq_int(cd_agent_broker_read(sock, &res, &kind), 0);
+	ok_eq_int(kind, 'R');
+	ok_eq_uint(in_force(), 22);
+	ok_eq_int(cd_agent_broker_read(sock, &res, &kind), 0);
+	ok_eq_int(kind, 'T');
+	ok_eq_uint(res.serial, 21);
+	ok_eq_uint(in_force(), 21);
+	close(sock);
+	ok_eq_int(status_of(pid), 0);
+	time_runs = false;
+	ok_eq_int(accept_bundle(&b, bundle(22)), 0);
 }
 
 /* What can change under the reader is not read. */

@@ -97,6 +97,7 @@ TEST(bundle)
 				     .not_before = 1700000000,
 				     .not_after = 1700028800,
 				     .snapshot_size = 14,
+				     .confirm_by = 1700000300,
 				     .audience = "local"};
 	struct cd_bundle_expect e = {.audience = CD_STR("local"),
 				     .last_serial = 6,
