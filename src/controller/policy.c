@@ -21,8 +21,6 @@
 #include "sys/log.h"
 #include "sys/store.h"
 
-#define CONFIRM_MAX (30 * 86400)
-
 const struct cd_snapshot *cd_policy_snapshot(const struct cd_ctl *ctl)
 {
 	return ctl->policy->snapshot;
@@ -160,6 +158,7 @@ static int add_bundle(struct cd_ctl *ctl, int64_t version, const void *image,
 	h.not_after = h.not_before + ctl->opt.bundle_life;
 	h.audience[0] = '*';
 	h.snapshot_size = size;
+	h.confirm_by = next->confirm_by;
 	cd_sha256(image, size, h.hash);
 	r = cd_bundle_encode(&h, bytes);
 	if (!r)
@@ -278,15 +277,10 @@ static int write_version(struct cd_ctl *ctl, const struct request *rq,
 		return r;
 	/* The image of the version before stays while its bundle is fetched. */
 	n = cd_store_run(ctl->store,
-			 "UPDATE policy SET image = NULL, confirm_by = 0"
+			 "UPDATE policy SET image = NULL"
 			 " WHERE serial NOT IN (SELECT policy FROM bundle)"
 			 " AND image IS NOT NULL",
 			 "");
-	if (n >= 0)
-		n = cd_store_run(ctl->store,
-				 "UPDATE policy SET confirm_by = 0"
-				 " WHERE serial < ?1 AND confirm_by > 0",
-				 "i", next->serial);
 	if (n < 0)
 		return (int)n;
 	after = json_pack("{s:s, s:I}", "hash", d->hash, "serial",
@@ -297,6 +291,19 @@ static int write_version(struct cd_ctl *ctl, const struct request *rq,
 		     after);
 	json_decref(after);
 	return r;
+}
+
+/* The last version below `serial` that is not on trial, 0 for none. One that
+ * was never confirmed keeps its deadline in its row: nobody returns to it. */
+static int64_t last_kept(struct cd_ctl *ctl, int64_t serial)
+{
+	int64_t last = 0;
+
+	cd_store_int(ctl->store, &last,
+		     "SELECT ifnull(max(serial), 0) FROM policy"
+		     " WHERE serial < ?1 AND confirm_by = 0",
+		     "i", serial);
+	return last;
 }
 
 /* The draft's image becomes the state's. */
@@ -373,6 +380,29 @@ static void apply(struct cd_call *call, const struct request *rq, bool dry)
 		cd_call_json(call, 200, applied_json(call->ctl, &d, diag, dry));
 }
 
+/* Enforcement points return by themselves, cut off from here too, to the bundle
+ * they had: it must be there, and not past its not-after by then. */
+static bool may_try(struct cd_call *call, int64_t confirm)
+{
+	struct cd_ctl *ctl = call->ctl;
+	int64_t most = ctl->opt.bundle_life / 2;
+
+	if (confirm < 0 || confirm > most) {
+		cd_call_error(call, 400, "BAD_REQUEST",
+			      "a trial is of 1 to %lld seconds, half of the "
+			      "life of a bundle",
+			      (long long)most);
+		return false;
+	}
+	if (confirm && !last_kept(ctl, ctl->policy->serial + 1)) {
+		cd_call_error(call, 409, "CONFLICT",
+			      "there is no policy to return to: apply the "
+			      "first one without a trial");
+		return false;
+	}
+	return true;
+}
+
 void answer_policy_apply(struct cd_call *call)
 {
 	const char *note = cd_body_text(call, "note");
@@ -384,11 +414,8 @@ void answer_policy_apply(struct cd_call *call)
 		.confirm = cd_body_int(call, "confirm", 0),
 	};
 
-	if (rq.confirm > CONFIRM_MAX) {
-		cd_call_fail(call, -EINVAL);
-		return;
-	}
-	apply(call, &rq, cd_body_bool(call, "dry_run", false));
+	if (may_try(call, rq.confirm))
+		apply(call, &rq, cd_body_bool(call, "dry_run", false));
 }
 
 /* ---- confirming and going back ---- */
@@ -412,40 +439,50 @@ int cd_policy_files(struct cd_ctl *ctl, int64_t serial, json_t **ret_files)
 
 static int64_t version_before(struct cd_ctl *ctl)
 {
-	int64_t serial = 0;
+	return last_kept(ctl, ctl->policy->serial);
+}
 
-	cd_store_int(ctl->store, &serial,
-		     "SELECT ifnull(max(serial), 0) FROM policy"
-		     " WHERE serial < ?1",
-		     "i", ctl->policy->serial);
-	return serial;
+/* Enforcement points learn it by a bundle that is no trial. */
+static int write_confirmed(struct cd_ctl *ctl, const char *who,
+			   struct cd_policy_state *next)
+{
+	int64_t n;
+	int r;
+
+	next->confirm_by = 0;
+	n = cd_store_run(ctl->store,
+			 "UPDATE policy SET confirm_by = 0 WHERE serial = ?1",
+			 "i", next->serial);
+	r = n < 0 ? (int)n :
+		    add_bundle(ctl, next->serial, next->image, next->size,
+			       next);
+	return r < 0 ? r :
+		       cd_audit(ctl, who, "policy.confirm", CD_STR("policy"),
+				NULL, NULL);
 }
 
 void answer_policy_confirm(struct cd_call *call)
 {
 	struct cd_policy_state *p = call->ctl->policy;
-	int64_t n;
+	struct cd_policy_state next = *p;
 	int r;
 
-	if (!p->confirm_by) {
-		cd_call_error(call, 409, "CONFLICT",
-			      "nothing waits to be confirmed");
+	if (!p->confirm_by || p->confirm_by <= cd_now()) {
+		cd_call_error(call, 409, "CONFLICT", "%s",
+			      p->confirm_by ? "too late: the policy before "
+					      "is coming back" :
+					      "nothing waits to be confirmed");
 		return;
 	}
 	r = cd_ctl_begin(call->ctl);
-	if (!r) {
-		n = cd_store_run(call->ctl->store,
-				 "UPDATE policy SET confirm_by = 0", "");
-		r = n < 0 ? (int)n :
-			    cd_audit(call->ctl, call->who, "policy.confirm",
-				     CD_STR("policy"), NULL, NULL);
-		r = cd_ctl_end(call->ctl, r);
-	}
+	if (!r)
+		r = cd_ctl_end(call->ctl,
+			       write_confirmed(call->ctl, call->who, &next));
 	if (r < 0) {
 		cd_call_fail(call, r);
 		return;
 	}
-	p->confirm_by = 0;
+	*p = next;
 	cd_call_json(call, 200,
 		     json_pack("{s:I, s:s}", "serial", (json_int_t)p->serial,
 			       "hash", p->hash));
@@ -686,6 +723,8 @@ static int recompile(struct cd_ctl *ctl, struct cd_policy_state *p,
 	};
 	int r = cd_policy_files(ctl, p->serial, &rq.files);
 
+	if (p->confirm_by)
+		rq.confirm = CD_MAX(p->confirm_by - cd_now(), 1);
 	if (!r)
 		r = compile(ctl, rq.files, diag, &d);
 	if (!r)
