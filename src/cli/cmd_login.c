@@ -87,7 +87,8 @@ static int talk(const struct login *l, const char *path, struct cd_str body,
 		.url = url,
 		.ca_file = l->ca,
 		.body = body,
-		.content_type = "application/x-pem-file",
+		/* of a body: it would make a poll a POST */
+		.content_type = body.len ? "application/x-pem-file" : NULL,
 		.answer_max = CHAIN_MAX,
 	};
 
