@@ -106,6 +106,14 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What is in its memory (passwords, keys) must not end in a file. */
+static void forbid_core(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+}
+
 static int prepare(const struct cd_spawn *s, pid_t parent)
 {
 	int err;
@@ -113,6 +121,7 @@ static int prepare(const struct cd_spawn *s, pid_t parent)
 	setpgid(0, 0);
 	reset_signals();
 	raise_nofile(s->nofile);
+	forbid_core();
 	umask(022);
 	if (s->netns) {
 		err = enter_netns(s->netns);
