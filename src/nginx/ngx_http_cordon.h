@@ -136,6 +136,9 @@ extern ngx_module_t               ngx_http_cordon_module;
 extern ngx_http_cordon_worker_t   ngx_http_cordon;
 
 
+/* _log.c */
+ngx_int_t ngx_http_cordon_log(ngx_http_request_t *r);
+
 /* _access.c */
 ngx_int_t ngx_http_cordon_access(ngx_http_request_t *r);
 ngx_http_cordon_ctx_t *ngx_http_cordon_ctx(ngx_http_request_t *r);
