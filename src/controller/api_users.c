@@ -589,6 +589,27 @@ static void finish_group(struct cd_call *call, struct cd_str name,
 		cd_call_json(call, status, cd_group_json(call->ctl, name));
 }
 
+/* False: told who is not there. */
+static bool all_exist(struct cd_call *call, const char *key)
+{
+	json_t *list = json_object_get(call->body, key), *name;
+	struct cd_person p;
+	char quoted[160];
+	size_t i;
+
+	json_array_foreach(list, i, name)
+	{
+		struct cd_str s = cd_str_from(json_string_value(name));
+
+		if (cd_person_get(call->ctl, s, &p) != CD_E_NOTFOUND)
+			continue;
+		cd_call_error(call, 404, "NO_PERSON", "there is no person %s",
+			      cd_quote(s, quoted, sizeof(quoted)));
+		return false;
+	}
+	return true;
+}
+
 void answer_groups_create(struct cd_call *call)
 {
 	struct cd_str name = cd_str_from(cd_body_text(call, "name"));
@@ -599,6 +620,8 @@ void answer_groups_create(struct cd_call *call)
 		cd_call_fail(call, -EINVAL);
 		return;
 	}
+	if (!all_exist(call, "members"))
+		return;
 	r = cd_ctl_begin(call->ctl);
 	if (r < 0) {
 		cd_call_fail(call, r);
@@ -616,9 +639,15 @@ void answer_groups_create(struct cd_call *call)
 void answer_groups_change(struct cd_call *call)
 {
 	struct cd_str name = call->param[0];
-	int r = group_exists(call->ctl, name) ? cd_ctl_begin(call->ctl) :
-						CD_E_NOTFOUND;
+	int r;
 
+	if (!group_exists(call->ctl, name)) {
+		cd_call_fail(call, CD_E_NOTFOUND);
+		return;
+	}
+	if (!all_exist(call, "add") || !all_exist(call, "remove"))
+		return;
+	r = cd_ctl_begin(call->ctl);
 	if (r < 0) {
 		cd_call_fail(call, r);
 		return;

@@ -518,7 +518,8 @@ void answer_feeds_list(struct cd_call *call)
 void answer_feeds_refresh(struct cd_call *call)
 {
 	if (!cd_feeds_hurry(call->ctl, cd_body_text(call, "name")))
-		cd_call_fail(call, CD_E_NOTFOUND);
+		cd_call_error(call, 404, "NO_FEED",
+			      "the policy in force has no feed of this name");
 	else
 		answer_feeds_list(call);
 }
