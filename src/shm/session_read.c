@@ -268,28 +268,31 @@ static const struct entity_slot *entity_at(const struct cd_table_map *m,
 
 /*
  * A million sessions do not fit into a cache, and person and device are two
- * chains of loads: asking for both at once lets them overlap. Addresses that
- * are wrong by now do no harm, nothing is read from them here.
+ * chains of loads: asking for both at once lets them overlap. Nothing is read
+ * here from what is fetched, but a place outside the map is not even computed.
  */
 static void fetch_slots(const struct cd_table_map *m,
 			const struct session_body *s)
 {
-	__builtin_prefetch(entity_at(m, m->l.at_subjects, s->subject));
-	__builtin_prefetch(entity_at(m, m->l.at_devices, s->device));
+	if (s->subject < m->l.subjects)
+		__builtin_prefetch(entity_at(m, m->l.at_subjects, s->subject));
+	if (s->device < m->l.devices)
+		__builtin_prefetch(entity_at(m, m->l.at_devices, s->device));
 }
 
 static void fetch_record(const struct cd_table_map *m, uint64_t at,
 			 uint32_t slot, uint32_t max)
 {
 	const char *record;
+	uint64_t off;
 
 	if (slot >= max)
 		return;
-	record =
-		m->base + m->l.at_records +
-		word_load(
-			&entity_at(m, at, slot)
+	off = word_load(&entity_at(m, at, slot)
 				 ->body[offsetof(struct entity_body, off) / 8]);
+	if (off > m->l.records_size || m->l.records_size - off < 128)
+		return;
+	record = m->base + m->l.at_records + off;
 	__builtin_prefetch(record);
 	__builtin_prefetch(record + 64);
 	__builtin_prefetch(record + 128);
