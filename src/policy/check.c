@@ -87,8 +87,10 @@ int cd_policy_check(const struct cd_policy *policy,
 		if (!c.circular)
 			cd_check_rules(&c);
 		/* Behind an error, what is unused may be a misspelt name. */
-		if (!c.errors)
+		if (!c.errors) {
 			cd_check_unused(&c);
+			cd_check_enforced(&c);
+		}
 		err = c.errors ? CD_E_CHECK : 0;
 	}
 	checker_done(&c);

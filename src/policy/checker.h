@@ -47,6 +47,8 @@ void cd_check_conds(struct cd_checker *c, const struct cd_ast_cond *posture,
 		    const struct cd_ast_cond *when);
 /* check_rules.c: what no point can decide, modes, tests, assertions */
 void cd_check_rules(struct cd_checker *c);
+/* check_enforced.c: what no enforcement point of this version does */
+void cd_check_enforced(struct cd_checker *c);
 /* Is the rule past its `until`, as far as the checker was told the time. */
 bool cd_check_is_over(const struct cd_checker *c, const struct cd_ast_rule *r);
 /* check_open.c: denies that make visitors of open apps sign in */

@@ -106,6 +106,13 @@ TEST(the_example_checks_and_passes)
 	ok_eq_int(run_on("check", "tests/case/example.cordon"), 0);
 	ok_eq_str(read_file("out"), "ok: 1 file, 7 rules, 1 tests passed\n");
 	ok_true(strstr(read_file("err"), "error") == NULL);
+	ok_true(strstr(read_file("err"),
+		       "example.cordon:19:3: warning: the waf is not enforced"));
+	ok_eq_int(run_on("check --json", "tests/case/example.cordon"), 0);
+	ok_true(strstr(read_file("out"), "\"ok\":true"));
+	ok_true(strstr(
+		read_file("out"),
+		"\"line\":19,\"column\":3,\"text\":\"the waf is not enforced"));
 }
 
 TEST(asserts_are_refused_for_now)
