@@ -298,6 +298,7 @@ static int issue(struct cd_call *call, struct login *l,
 
 	s.kind = CD_SESSION_CERT;
 	s.parent = parent->id;
+	s.device = 0; /* the program may run on another than the browser */
 	s.created = now;
 	s.seen = now;
 	s.idle = 0; /* the certificate ends soon enough */
