@@ -20,10 +20,31 @@ typedef struct {
 /* lower case */
 static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
     { "x-cordon-", 9, 1 },
-    { "x-forwarded-", 12, 1 },
-    { "x-real-ip", 9, 0 },
     { "x-request-id", 12, 0 },
+
+    /* where from, and to which host */
+    { "x-forwarded", 11, 1 },
+    { "x-real-ip", 9, 0 },
     { "forwarded", 9, 0 },
+    { "client-ip", 9, 0 },
+    { "x-client-ip", 11, 0 },
+    { "x-cluster-client-ip", 19, 0 },
+    { "true-client-ip", 14, 0 },
+    { "cf-connecting-ip", 16, 0 },
+    { "x-host", 6, 0 },
+
+    /* another path than the one that was decided */
+    { "x-original-", 11, 1 },
+    { "x-rewrite-url", 13, 0 },
+
+    /* who, as other gateways say it */
+    { "remote-", 7, 1 },
+    { "x-remote-", 9, 1 },
+    { "x-webauth-", 10, 1 },
+    { "x-auth-request-", 15, 1 },
+    { "ssl-client-", 11, 1 },
+    { "x-ssl-client-", 13, 1 },
+
     { "traceparent", 11, 0 },
     { "proxy", 5, 0 },                          /* httpoxy */
     { "http2-settings", 14, 0 },                /* with Upgrade: h2c */

@@ -10,7 +10,8 @@
  * (decoded twice it would be another path), bytes that are not UTF-8, a fragment.
  * Refused beside it: absolute-form, more than one Host, a Host that holds more
  * than a name and a port, names of headers that are no tokens or hold '_'
- * (which CGI turns into '-'), TRACE and CONNECT at all.
+ * (which CGI turns into '-'), headers that name another method, TRACE and
+ * CONNECT at all.
  */
 #include "ngx_http_cordon.h"
 
@@ -290,6 +291,17 @@ ngx_http_cordon_is_token(ngx_str_t *s)
 }
 
 
+/* Another method than the one that is decided; some frameworks obey. */
+
+static ngx_uint_t
+ngx_http_cordon_is_override(ngx_table_elt_t *h)
+{
+    return ngx_http_cordon_header_is(h, "x-http-method-override")
+           || ngx_http_cordon_header_is(h, "x-http-method")
+           || ngx_http_cordon_header_is(h, "x-method-override");
+}
+
+
 static ngx_int_t
 ngx_http_cordon_check_headers(ngx_http_request_t *r)
 {
@@ -302,7 +314,9 @@ ngx_http_cordon_check_headers(ngx_http_request_t *r)
 
     while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
 
-        if (!ngx_http_cordon_is_token(&h->key)) {
+        if (!ngx_http_cordon_is_token(&h->key)
+            || ngx_http_cordon_is_override(h))
+        {
             return NGX_DECLINED;
         }
 
