@@ -120,6 +120,7 @@ static void show(const json_t *e)
 		{" ", "method"},
 		{" ", "path"},
 		{" ", "target"},
+		{" status=", "status"},
 		{" count=", "count"},
 		{" from ", "src_ip"},
 		{" by ", "rule"},

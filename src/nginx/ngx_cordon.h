@@ -53,6 +53,7 @@ typedef struct {
     int64_t                      ahead;         /* ns, of the steady clock */
 
     uint64_t                     lost;          /* events without a ring */
+    uint64_t                     event;         /* id of the last one */
     uint64_t                     random[2];
     struct cd_event_ids          ids;
     struct cd_session_view       view;          /* of the decision at hand */

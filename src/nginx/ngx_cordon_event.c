@@ -13,10 +13,10 @@ ngx_cordon_event_begin(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
     int64_t  now;
 
     now = ngx_cordon_now();
+    w->event = cd_event_id_next(&w->ids, now);
 
     cd_event_begin(e, w->record, sizeof(w->record),
-                   (enum cd_event_class) event_class,
-                   cd_event_id_next(&w->ids, now), now);
+                   (enum cd_event_class) event_class, w->event, now);
 
     cd_event_puts(e, CD_EVENT_F_PEP, w->pep);
 
@@ -24,7 +24,11 @@ ngx_cordon_event_begin(ngx_cordon_worker_t *w, struct cd_event_encoder *e,
         cd_event_put_num(e, CD_EVENT_F_SESSION, who->id);
     }
 
-    if (w->policy && event_class != CD_EVENT_SEEN) {
+    /* of an end, the decision that it names tells the policy */
+
+    if (w->policy && event_class != CD_EVENT_SEEN
+        && event_class != CD_EVENT_REQUEST_END)
+    {
         cd_event_put_num(e, CD_EVENT_F_POLICY_SERIAL, w->policy->serial);
         cd_event_put_bytes(e, CD_EVENT_F_POLICY_HASH, w->policy->hash,
                            sizeof(w->policy->hash));

@@ -67,6 +67,7 @@ typedef struct {
     unsigned                     sampled:1;
 
     /* who, and what was decided */
+    uint64_t                     decision;      /* id of its event; 0: none */
     ngx_cordon_who_t             who;
     ngx_str_t                    user;          /* copy */
     ngx_uint_t                   verdict;
@@ -135,6 +136,9 @@ typedef struct {
 extern ngx_module_t               ngx_http_cordon_module;
 extern ngx_http_cordon_worker_t   ngx_http_cordon;
 
+
+/* _end.c: log phase, how a request ended that was let through */
+ngx_int_t ngx_http_cordon_end(ngx_http_request_t *r);
 
 /* _log.c */
 ngx_int_t ngx_http_cordon_log(ngx_http_request_t *r);

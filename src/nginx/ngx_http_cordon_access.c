@@ -358,6 +358,8 @@ ngx_http_cordon_app(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->decision = ngx_http_cordon.w.event;
+
     return ngx_http_cordon_allow(r, ctx, app, &d);
 }
 

@@ -526,6 +526,13 @@ ngx_http_cordon_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_cordon_access;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_cordon_end;
+
     cscfp = cmcf->servers.elts;
 
     for (i = 0; i < cmcf->servers.nelts; i++) {
