@@ -219,6 +219,7 @@ ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
     ngx_int_t                  rc;
     ngx_uint_t                 pass, checked;
     struct cd_health           health;
+    ngx_cordon_addr_t          addr;
     struct cd_upstream         up;
     const struct cd_snapshot  *snapshot;
 
@@ -250,17 +251,24 @@ ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
             }
 
             ctx->target.data = ngx_pnalloc(ctx->session->connection->pool,
-                                           up.host.len + 10);
+                                           up.host.len + NGX_SOCKADDR_STRLEN);
             if (ctx->target.data == NULL) {
                 return NGX_ERROR;
             }
 
-            ctx->target.len = (size_t)
-                (ngx_sprintf(ctx->target.data,
-                             (up.addr.family == 6 && up.host.ptr[0] != '[')
-                             ? "[%*s]:%ud" : "%*s:%ud",
-                             up.host.len, up.host.ptr, (uint32_t) up.port)
-                 - ctx->target.data);
+            /* an address as such: localhost is one, and asks nobody */
+
+            if (ngx_cordon_addr_make(&addr, &up) == NGX_OK) {
+                ctx->target.len = ngx_sock_ntop(&addr.u.sockaddr, addr.socklen,
+                                                ctx->target.data,
+                                                NGX_SOCKADDR_STRLEN, 1);
+
+            } else {
+                ctx->target.len = (size_t)
+                    (ngx_sprintf(ctx->target.data, "%*s:%ud",
+                                 up.host.len, up.host.ptr, (uint32_t) up.port)
+                     - ctx->target.data);
+            }
 
             return NGX_OK;
         }

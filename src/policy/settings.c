@@ -182,10 +182,22 @@ static void print_endpoint(struct cd_buf *out, const struct cd_ast_endpoint *e,
 		cd_buf_printf(out, ":%u", e->port);
 }
 
+/* This machine's own name needs no name server, which may well say something
+ * else of it (RFC 6761 section 6.3). */
+static bool is_localhost(struct cd_str host)
+{
+	return cd_str_equal(host, CD_STR("localhost")) ||
+	       cd_str_has_suffix(host, CD_STR(".localhost"));
+}
+
 static int add_endpoint(struct line *l, const struct cd_ast_endpoint *e)
 {
+	struct cd_ast_endpoint own = *e;
+
+	if (is_localhost(own.host))
+		own.addr = (struct cd_addr){4, {127, 0, 0, 1}};
 	return cd_parse_push_item(l->p, l->app->upstreams, l->app->n_upstreams,
-				  *e);
+				  own);
 }
 
 /* Splits "scheme://rest[/]"; schemes ends with NULL. The index, or -1. */

@@ -249,7 +249,7 @@ gw_estate() { # [MORE-LINE...]
 		'app open' '  url https://open.test' \
 		"  upstream http://127.0.0.1:$up1" \
 		'app files' '  url tls://files.test:445' \
-		"  tcp 127.0.0.1:$up1" \
+		"  tcp localhost:$up1" \
 		'allow "finance uses payroll"' \
 		'  from group finance to app payroll, app files' \
 		'  when risk.user < high' \
