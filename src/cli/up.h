@@ -111,6 +111,9 @@ bool up_port_holder(unsigned int port, char *out, size_t size);
 int up_nginx_configure(struct up *up);
 int up_nginx_start(struct up *up);
 
+/* up_resolver.c: nginx's lines about name servers. */
+int up_resolver_put(struct up *up, struct cd_buf *b);
+
 /* up_parts.c: key broker, cordond, agent; the first policy. */
 int up_parts_start(struct up *up);
 /* Starts a service with its log file; says why it does not come up. */

@@ -265,7 +265,8 @@ static void put_agents(struct up *up, struct cd_buf *b)
 		       "}\n");
 }
 
-static void put_stream(struct up *up, struct cd_buf *b)
+static void put_stream(struct up *up, const struct cd_buf *resolver,
+		       struct cd_buf *b)
 {
 	const char *run = up->opt.run;
 
@@ -273,10 +274,10 @@ static void put_stream(struct up *up, struct cd_buf *b)
 		return;
 	cd_buf_printf(b,
 		      "stream {\n"
-		      "cordon_run %s;\n"
+		      "cordon_run %s;\n%.*s"
 		      "ssl_session_cache shared:cordon_tcp:1m;\n%s"
 		      "server {\n",
-		      run, tls);
+		      run, CD_STR_FMT(cd_buf_get(resolver)), tls);
 	put_listen(up, b, UP_TCP, " ssl");
 	cd_buf_printf(b,
 		      "    ssl_certificate $cordon_certificate;\n"
@@ -311,20 +312,24 @@ static int write_file(const char *path, const char *text, size_t len)
 
 int up_nginx_configure(struct up *up)
 {
-	struct cd_buf b cd_auto(cd_buf_done);
+	struct cd_buf b cd_auto(cd_buf_done), resolver cd_auto(cd_buf_done);
 	char path[PATH_MAX];
 	int err;
 
 	cd_buf_init(&b, CONF_MAX);
+	cd_buf_init(&resolver, CONF_MAX);
+	if (up_resolver_put(up, &resolver) < 0)
+		return -1;
 	put_main(up, &b);
 	cd_buf_puts(&b, "http {\n");
 	put_http_common(up, &b);
+	cd_buf_str(&b, cd_buf_get(&resolver));
 	put_proxy(up, &b);
 	put_redirect(up, &b);
 	put_https(up, &b);
 	put_agents(up, &b);
 	cd_buf_puts(&b, "}\n");
-	put_stream(up, &b);
+	put_stream(up, &resolver, &b);
 	up_path(path, up->opt.run, "nginx.conf");
 	err = b.err ? b.err : write_file(path, b.data, b.len);
 	return err ? up_fail("cannot write %s: %s", path, cd_strerror(err)) : 0;
