@@ -25,6 +25,16 @@ static struct cd_decision decide(const struct engine *e,
 	return cd_decide(e->snapshot, &r);
 }
 
+static const struct m_rule *rule_named(const struct sample *s, uint32_t rule)
+{
+	struct cd_str name = cd_rule_name(s->e.snapshot, rule);
+
+	for (int i = 0; i < s->p.n_rules; i++)
+		if (cd_str_equal(name, cd_str_from(s->p.rules[i].name)))
+			return &s->p.rules[i];
+	return NULL;
+}
+
 /* Calls check() for random policies and requests until one fails. */
 static void for_all(uint64_t salt, struct rng *r,
 		    bool (*check)(struct sample *, const struct m_request *,
@@ -101,6 +111,79 @@ TEST(nothing_is_reachable_that_no_allow_names)
 	engine_done(&e);
 }
 
+/* Without its allows a policy opens nothing; and what is allowed, the rule that
+ * is named allows, with the denies about it and nothing else. */
+static bool allow_is_needed(struct sample *s, const struct m_request *q,
+			    struct rng *r)
+{
+	struct cd_decision d = decide(&s->e, q);
+	const struct m_rule *named = rule_named(s, d.rule);
+	struct m_policy some = s->p;
+	struct engine e;
+	bool good;
+
+	(void)r;
+	if (d.verdict == CD_DENY)
+		return true;
+	some.n_rules = 0;
+	for (int i = 0; i < s->p.n_rules; i++)
+		if (s->p.rules[i].deny ||
+		    (d.verdict == CD_ALLOW && &s->p.rules[i] == named))
+			some.rules[some.n_rules++] = s->p.rules[i];
+	good = named && (d.verdict != CD_ALLOW || !named->deny) &&
+	       engine_new(&e, &some) == 0;
+	if (good) {
+		good = decide(&e, q).verdict ==
+		       (d.verdict == CD_ALLOW ? CD_ALLOW : CD_DENY);
+		engine_done(&e);
+	}
+	return good;
+}
+
+TEST(no_verdict_without_an_allow)
+{
+	struct rng r;
+
+	for_all(30, &r, allow_is_needed);
+}
+
+/* Rule 2: what an allow lets in, the same words as a deny keep out. A TLS hello
+ * or a name may be let by only because a later point decides. */
+static bool deny_wins(struct sample *s, const struct m_request *q,
+		      struct rng *r)
+{
+	struct cd_decision d = decide(&s->e, q);
+	struct m_policy turned = s->p;
+	struct m_rule *u;
+	struct engine e;
+	bool good;
+
+	(void)r;
+	if (d.verdict != CD_ALLOW || q->kind == M_K_TLS ||
+	    q->kind == M_K_NAME || turned.n_rules == M_RULES)
+		return true;
+	u = &turned.rules[turned.n_rules++];
+	*u = *rule_named(s, d.rule);
+	u->deny = true;
+	u->max = 0;
+	u->record = u->record_required = u->no_upload = false;
+	u->mode = 0; /* a canary is another share under another name */
+	strcpy(u->name, "zz");
+	good = engine_new(&e, &turned) == 0 &&
+	       decide(&e, q).reason == CD_REASON_DENY_RULE &&
+	       cd_str_equal(cd_rule_name(e.snapshot, decide(&e, q).rule),
+			    CD_STR("zz"));
+	engine_done(&e);
+	return good;
+}
+
+TEST(any_matching_deny_wins)
+{
+	struct rng r;
+
+	for_all(31, &r, deny_wins);
+}
+
 /* Rule 2: order never matters. */
 static bool order_is_nothing(struct sample *s, const struct m_request *q,
 			     struct rng *r)
@@ -132,6 +215,140 @@ TEST(order_never_matters)
 	struct rng r;
 
 	for_all(22, &r, order_is_nothing);
+}
+
+/* Rule 6: a name is an id: two rules of one name are refused, and other names in
+ * the same order change nothing but the names. */
+static bool names_are_ids(struct sample *s, const struct m_request *q,
+			  struct rng *r)
+{
+	struct m_policy other = s->p;
+	struct cd_decision a, b;
+	struct engine e;
+	bool good;
+	int i = (int)rng_below(r, (uint64_t)s->p.n_rules + 1);
+
+	/* A canary's share follows its name. */
+	for (int k = 0; k < s->p.n_rules; k++)
+		if (s->p.rules[k].mode == 2)
+			return true;
+	if (i > 0 && i < s->p.n_rules) {
+		strcpy(other.rules[i].name, other.rules[i - 1].name);
+		good = engine_new(&e, &other) == 1;
+		engine_done(&e);
+		return good;
+	}
+	for (int k = 0; k < other.n_rules; k++)
+		other.rules[k].name[0] = 'q';
+	good = engine_new(&e, &other) == 0;
+	if (good) {
+		a = decide(&s->e, q);
+		b = decide(&e, q);
+		good = a.verdict == b.verdict && a.reason == b.reason &&
+		       a.rule == b.rule && a.explained == b.explained &&
+		       a.n_failed == b.n_failed;
+	}
+	engine_done(&e);
+	return good;
+}
+
+TEST(names_are_ids)
+{
+	struct rng r;
+
+	for_all(32, &r, names_are_ids);
+}
+
+/* Rule 4: hosts are never challenged, nobody is at a point that cannot ask; and
+ * there it is the same decision, told as a deny. */
+static bool nobody_is_asked_in_vain(struct sample *s, const struct m_request *q,
+				    struct rng *r)
+{
+	struct m_request mute = *q, able = *q;
+	struct cd_decision a, b;
+	bool asks;
+
+	(void)r;
+	able.can_ask = true;
+	mute.can_ask = false;
+	a = decide(&s->e, &able);
+	b = decide(&s->e, &mute);
+	asks = a.verdict == CD_CHALLENGE || a.verdict == CD_ASK;
+	if (asks && (q->subject == M_S_HOST || q->kind == M_K_PACKET ||
+		     q->kind == M_K_NAME))
+		return false;
+	if (!asks)
+		return a.verdict == b.verdict && a.reason == b.reason;
+	return b.verdict == CD_DENY && b.reason == CD_REASON_CANNOT_ASK &&
+	       a.rule == b.rule;
+}
+
+TEST(nobody_is_asked_in_vain)
+{
+	struct rng r;
+
+	for_all(33, &r, nobody_is_asked_in_vain);
+}
+
+/* Rule 13: of an app the rules that name it or anything are looked at, and the
+ * denies on places; no other. */
+static bool can_speak(const struct m_rule *u, int app)
+{
+	for (int i = 0; i < u->n_to; i++) {
+		const struct m_item *to = &u->to[i];
+
+		if (to->kind == OBJ_ANY ||
+		    (to->kind == OBJ_APP && to->index == app) ||
+		    (u->deny && to->kind != OBJ_APP && to->kind != OBJ_DOMAINS))
+			return true;
+	}
+	return false;
+}
+
+static bool looks_at_candidates(struct sample *s, const struct m_request *q,
+				struct rng *r)
+{
+	struct cd_decision d = decide(&s->e, q);
+	uint32_t most = 0;
+
+	(void)r;
+	if (d.candidates > (uint32_t)s->p.n_rules)
+		return false;
+	for (int i = 0; i < s->p.n_rules; i++)
+		most += can_speak(&s->p.rules[i], q->app);
+	return q->app < 0 || d.candidates <= most;
+}
+
+TEST(only_candidates_are_looked_at)
+{
+	struct rng r;
+
+	for_all(34, &r, looks_at_candidates);
+}
+
+/* Rule 14: an app's upstream is reached by nothing that does not name the app;
+ * a packet to it is somebody else's to decide. */
+static bool upstream_is_closed(struct sample *s, const struct m_request *q,
+			       struct rng *r)
+{
+	struct m_request to = *q;
+	int app = (int)rng_below(r, M_APPS);
+
+	if (q->kind == M_K_NAME)
+		return true;
+	to.app = -1;
+	to.dst = m_apps[app].addr;
+	to.dst_port = m_apps[app].port;
+	if (q->kind == M_K_UNKNOWN)
+		to.domain = -1; /* a question for a name goes nowhere yet */
+	return decide(&s->e, &to).verdict != CD_ALLOW;
+}
+
+TEST(an_upstream_is_closed_to_all_but_its_app)
+{
+	struct rng r;
+
+	for_all(35, &r, upstream_is_closed);
 }
 
 /* Rule 7: a rule in report mode is absent. */
@@ -217,16 +434,6 @@ static int times_read(const struct m_node *nodes, int n, enum m_atom atom)
 	for (int i = 0; i < n; i++)
 		times += nodes[i].kind == N_ATOM && nodes[i].atom == atom;
 	return times;
-}
-
-static const struct m_rule *rule_named(const struct sample *s, uint32_t rule)
-{
-	struct cd_str name = cd_rule_name(s->e.snapshot, rule);
-
-	for (int i = 0; i < s->p.n_rules; i++)
-		if (cd_str_equal(name, cd_str_from(s->p.rules[i].name)))
-			return &s->p.rules[i];
-	return NULL;
 }
 
 /* How often the rule asks for it, in its posture and its condition. */
