@@ -202,7 +202,7 @@ static int csrf_field(const struct cd_ctl *ctl, struct cd_str cookie,
 	return r;
 }
 
-int cd_csrf_init(struct cd_csrf *csrf, const struct cd_call *call)
+static int csrf_init(struct cd_csrf *csrf, const struct cd_call *call)
 {
 	struct cd_secret *fresh cd_auto(cd_secret_free) = NULL;
 	uint8_t key[CD_TOKEN_KEY];
@@ -228,11 +228,39 @@ void cd_csrf_put(const struct cd_csrf *csrf, struct cd_buf *html)
 		csrf->field);
 }
 
-void cd_csrf_cookie(const struct cd_csrf *csrf, struct cd_http_answer *answer)
+static void csrf_cookie(const struct cd_csrf *csrf,
+			struct cd_http_answer *answer)
 {
 	if (csrf->fresh && answer)
 		cd_page_cookie(answer, CD_COOKIE_CSRF,
 			       cd_str_from(csrf->cookie), 0);
+}
+
+bool cd_page_form_begin(struct cd_call *call, const char *title,
+			const char *error, struct cd_csrf *csrf,
+			struct cd_buf *html)
+{
+	int r = csrf_init(csrf, call);
+
+	if (r < 0) {
+		cd_page_fail(call, r);
+		return false;
+	}
+	cd_buf_init(html, CD_PAGE_MAX);
+	cd_html_begin(html, title);
+	if (error)
+		cd_html(html, "<p class=\"error\" role=\"alert\">%s</p>\n",
+			error);
+	return true;
+}
+
+void cd_page_form_send(struct cd_call *call, unsigned int status,
+		       const struct cd_csrf *csrf, struct cd_buf *html)
+{
+	struct cd_http_answer *a = cd_page_answer(status, html);
+
+	csrf_cookie(csrf, a);
+	cd_page_send(call, a);
 }
 
 static bool origin_is_ours(const struct cd_call *call)

@@ -69,10 +69,16 @@ struct cd_csrf {
 	bool fresh; /* the cookie must be set */
 };
 
-int cd_csrf_init(struct cd_csrf *csrf, const struct cd_call *call);
+/* Begins a page with forms: its title and, unless NULL, what was wrong with
+ * the form that was posted. False: an answer was given, there is no buffer. */
+bool cd_page_form_begin(struct cd_call *call, const char *title,
+			const char *error, struct cd_csrf *csrf,
+			struct cd_buf *html);
 /* The hidden field of a form. */
 void cd_csrf_put(const struct cd_csrf *csrf, struct cd_buf *html);
-void cd_csrf_cookie(const struct cd_csrf *csrf, struct cd_http_answer *answer);
+/* Sends the page, and the cookie that its fields go with. */
+void cd_page_form_send(struct cd_call *call, unsigned int status,
+		       const struct cd_csrf *csrf, struct cd_buf *html);
 
 /* Parses the body and checks origin and CSRF token: false: an answer was
  * given. The form is the caller's to end in either case. */

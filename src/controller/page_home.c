@@ -109,26 +109,18 @@ static void put_sessions(struct cd_call *call, struct cd_buf *b,
 static void home(struct cd_call *call, const struct cd_session *s,
 		 const struct cd_person *p)
 {
-	struct cd_http_answer *a;
 	struct cd_csrf csrf;
 	struct cd_buf b;
-	int r = cd_csrf_init(&csrf, call);
 
-	if (r < 0) {
-		cd_page_fail(call, r);
+	if (!cd_page_form_begin(call, "Start page", NULL, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Start page");
 	cd_html(&b,
 		"<p>Signed in as <strong>%s</strong>. "
 		"<a href=\"/.cordon/signout\">Sign out</a></p>\n",
 		p->display[0] ? p->display : p->name);
 	put_apps(call, &b, s, p);
 	put_sessions(call, &b, s, &csrf);
-	a = cd_page_answer(200, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, 200, &csrf, &b);
 }
 
 void answer_page_home(struct cd_call *call)

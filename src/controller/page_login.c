@@ -259,7 +259,6 @@ void answer_page_login(struct cd_call *call)
 {
 	struct cd_str code = cd_str_from(cd_http_query(call->req, "code"));
 	struct login *l = by_code(call->ctl->logins, code);
-	struct cd_http_answer *a;
 	struct cd_session s;
 	struct cd_person p;
 	struct cd_csrf csrf;
@@ -275,16 +274,10 @@ void answer_page_login(struct cd_call *call)
 		go_signin(call, code);
 		return;
 	}
-	if (cd_csrf_init(&csrf, call) < 0) {
-		cd_page_fail(call, -ENOMEM);
+	if (!cd_page_form_begin(call, "Let a program in?", NULL, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Let a program in?");
 	put_form(&b, l, &p, &csrf);
-	a = cd_page_answer(200, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, 200, &csrf, &b);
 }
 
 /* The certificate session and its certificate, in one transaction. */

@@ -58,20 +58,11 @@ static void setup_form(struct cd_call *call, unsigned int status,
 		       const char *error, const char *user, const char *token,
 		       const struct enrolment *e)
 {
-	struct cd_http_answer *a;
 	struct cd_csrf csrf;
 	struct cd_buf b;
-	int r = cd_csrf_init(&csrf, call);
 
-	if (r < 0) {
-		cd_page_fail(call, r);
+	if (!cd_page_form_begin(call, "Set up your account", error, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Set up your account");
-	if (error)
-		cd_html(&b, "<p class=\"error\" role=\"alert\">%s</p>\n",
-			error);
 	cd_html(&b,
 		"<p>Your sign-in name is <strong>%s</strong>.</p>\n"
 		"<form method=\"post\" action=\"/.cordon/setup\">\n"
@@ -92,9 +83,7 @@ static void setup_form(struct cd_call *call, unsigned int status,
 	cd_csrf_put(&csrf, &b);
 	put_enrolment(&b, e);
 	cd_html(&b, "<button>Finish</button>\n</form>\n");
-	a = cd_page_answer(status, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, status, &csrf, &b);
 }
 
 /* A fresh secret for a form that is shown for the first time. */
@@ -124,25 +113,38 @@ static void fresh_form(struct cd_call *call, const struct cd_person *p,
 	setup_form(call, 200, NULL, p->name, token, &e);
 }
 
+/* The link of this address, not used up; *ret_id is what it is for. */
+static int peek_link(struct cd_call *call, enum cd_link_kind kind,
+		     int64_t *ret_id)
+{
+	return cd_link_peek(call->ctl->store, kind,
+			    cd_str_from(cd_http_query(call->req, "token")),
+			    cd_now(), ret_id);
+}
+
+static void link_failed(struct cd_call *call, int err)
+{
+	if (err == CD_E_NOTFOUND)
+		link_is_gone(call);
+	else
+		cd_page_fail(call, err);
+}
+
 void answer_page_setup(struct cd_call *call)
 {
-	const char *token = cd_http_query(call->req, "token");
 	struct cd_person p;
 	int64_t id = 0;
 	int r;
 
 	if (!cd_page_on_auth_host(call))
 		return;
-	r = cd_link_peek(call->ctl->store, CD_LINK_SETUP, cd_str_from(token),
-			 cd_now(), &id);
+	r = peek_link(call, CD_LINK_SETUP, &id);
 	if (!r)
 		r = cd_person_by_id(call->ctl, id, &p);
-	if (r == CD_E_NOTFOUND)
-		link_is_gone(call);
-	else if (r < 0)
-		cd_page_fail(call, r);
+	if (r < 0)
+		link_failed(call, r);
 	else
-		fresh_form(call, &p, token);
+		fresh_form(call, &p, cd_http_query(call->req, "token"));
 }
 
 /* ---- redeeming ---- */
@@ -335,10 +337,8 @@ void answer_post_setup(struct cd_call *call)
 	r = setup_start(s);
 	if (!r)
 		return;
-	if (r == CD_E_NOTFOUND)
-		link_is_gone(call);
-	else if (r != CD_E_DENIED)
-		cd_page_fail(call, r);
+	if (r != CD_E_DENIED)
+		link_failed(call, r);
 	setup_free(s);
 }
 
@@ -347,17 +347,11 @@ void answer_post_setup(struct cd_call *call)
 static void device_form(struct cd_call *call, const struct cd_device *d,
 			const char *token)
 {
-	struct cd_http_answer *a;
 	struct cd_csrf csrf;
 	struct cd_buf b;
-	int r = cd_csrf_init(&csrf, call);
 
-	if (r < 0) {
-		cd_page_fail(call, r);
+	if (!cd_page_form_begin(call, "Bind this browser", NULL, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Bind this browser");
 	cd_html(&b,
 		"<p>Sign-ins from this browser will count as coming from the "
 		"device <strong>%s</strong>.</p>\n"
@@ -366,30 +360,24 @@ static void device_form(struct cd_call *call, const struct cd_device *d,
 		d->name, token);
 	cd_csrf_put(&csrf, &b);
 	cd_html(&b, "<button>Bind it</button>\n</form>\n");
-	a = cd_page_answer(200, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, 200, &csrf, &b);
 }
 
 void answer_page_device(struct cd_call *call)
 {
-	const char *token = cd_http_query(call->req, "token");
 	struct cd_device d;
 	int64_t id = 0;
 	int r;
 
 	if (!cd_page_on_auth_host(call))
 		return;
-	r = cd_link_peek(call->ctl->store, CD_LINK_DEVICE, cd_str_from(token),
-			 cd_now(), &id);
+	r = peek_link(call, CD_LINK_DEVICE, &id);
 	if (!r)
 		r = cd_device_by_id(call->ctl, id, &d);
-	if (r == CD_E_NOTFOUND)
-		link_is_gone(call);
-	else if (r < 0)
-		cd_page_fail(call, r);
+	if (r < 0)
+		link_failed(call, r);
 	else
-		device_form(call, &d, token);
+		device_form(call, &d, cd_http_query(call->req, "token"));
 }
 
 static int bind_device(struct cd_call *call, struct cd_str link,
@@ -429,10 +417,8 @@ void answer_post_device(struct cd_call *call)
 	if (cd_page_form(call, &form)) {
 		r = bind_device(call, cd_str_from(cd_form_get(&form, "token")),
 				&token);
-		if (r == CD_E_NOTFOUND) {
-			link_is_gone(call);
-		} else if (r < 0) {
-			cd_page_fail(call, r);
+		if (r < 0) {
+			link_failed(call, r);
 		} else {
 			a = cd_page_redirect(CD_STR("/.cordon/signin"));
 			if (a)

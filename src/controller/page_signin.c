@@ -105,20 +105,11 @@ static void signin_form(struct cd_call *call, unsigned int status,
 			const char *error, const char *user, struct cd_str app,
 			struct cd_str to)
 {
-	struct cd_http_answer *a;
 	struct cd_csrf csrf;
 	struct cd_buf b;
-	int r = cd_csrf_init(&csrf, call);
 
-	if (r < 0) {
-		cd_page_fail(call, r);
+	if (!cd_page_form_begin(call, "Sign in", error, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Sign in");
-	if (error)
-		cd_html(&b, "<p class=\"error\" role=\"alert\">%s</p>\n",
-			error);
 	cd_html(&b,
 		"<form method=\"post\" action=\"/.cordon/signin\">\n"
 		"<label for=\"user\">Name</label>\n"
@@ -136,9 +127,7 @@ static void signin_form(struct cd_call *call, unsigned int status,
 	put_flow_fields(&b, app, to);
 	cd_html(&b, "<button>Sign in</button>\n</form>\n");
 	put_provider(&b, call->ctl, app, to);
-	a = cd_page_answer(status, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, status, &csrf, &b);
 }
 
 void answer_page_signin(struct cd_call *call)
@@ -445,20 +434,11 @@ static void stepup_form(struct cd_call *call, const struct cd_person *p,
 			unsigned int status, const char *error,
 			struct cd_str app, struct cd_str to)
 {
-	struct cd_http_answer *a;
 	struct cd_csrf csrf;
 	struct cd_buf b;
-	int r = cd_csrf_init(&csrf, call);
 
-	if (r < 0) {
-		cd_page_fail(call, r);
+	if (!cd_page_form_begin(call, "Confirm it is you", error, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Confirm it is you");
-	if (error)
-		cd_html(&b, "<p class=\"error\" role=\"alert\">%s</p>\n",
-			error);
 	cd_html(&b,
 		"<p>Signed in as <strong>%s</strong>. What you asked for needs "
 		"a fresh proof.</p>\n"
@@ -471,9 +451,7 @@ static void stepup_form(struct cd_call *call, const struct cd_person *p,
 	cd_csrf_put(&csrf, &b);
 	put_flow_fields(&b, app, to);
 	cd_html(&b, "<button>Confirm</button>\n</form>\n");
-	a = cd_page_answer(status, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, status, &csrf, &b);
 }
 
 /* Nobody is signed in: they sign in first, with both factors. */
@@ -587,28 +565,19 @@ void answer_post_stepup(struct cd_call *call)
 
 void answer_page_signout(struct cd_call *call)
 {
-	struct cd_http_answer *a;
 	struct cd_csrf csrf;
 	struct cd_buf b;
-	int r;
 
 	if (!cd_page_on_auth_host(call))
 		return;
-	r = cd_csrf_init(&csrf, call);
-	if (r < 0) {
-		cd_page_fail(call, r);
+	if (!cd_page_form_begin(call, "Sign out", NULL, &csrf, &b))
 		return;
-	}
-	cd_buf_init(&b, CD_PAGE_MAX);
-	cd_html_begin(&b, "Sign out");
 	cd_html(&b, "<p>This ends your session here and in every app that you "
 		    "opened from this browser.</p>\n"
 		    "<form method=\"post\" action=\"/.cordon/signout\">\n");
 	cd_csrf_put(&csrf, &b);
 	cd_html(&b, "<button>Sign out</button>\n</form>\n");
-	a = cd_page_answer(200, &b);
-	cd_csrf_cookie(&csrf, a);
-	cd_page_send(call, a);
+	cd_page_form_send(call, 200, &csrf, &b);
 }
 
 static int sign_out(struct cd_call *call)
