@@ -179,20 +179,18 @@ void answer_devices_delete(struct cd_call *call)
 		cd_call_empty(call);
 }
 
-void answer_devices_link(struct cd_call *call)
+void cd_call_link(struct cd_call *call, int found, enum cd_link_kind kind,
+		  int64_t target, const char *action, struct cd_str name)
 {
 	int64_t ttl = cd_body_int(call, "ttl", call->ctl->opt.link_life);
-	struct cd_device d;
 	json_t *link = NULL;
-	int r = cd_device_get(call->ctl, call->param[0], &d);
+	int r = found < 0 ? found : cd_ctl_begin(call->ctl);
 
-	if (!r)
-		r = cd_ctl_begin(call->ctl);
 	if (!r) {
-		r = cd_link_json(call->ctl, CD_LINK_DEVICE, d.id, ttl, &link);
+		r = cd_link_json(call->ctl, kind, target, ttl, &link);
 		if (!r)
-			r = cd_audit(call->ctl, call->who, "device.link",
-				     call->param[0], NULL, NULL);
+			r = cd_audit(call->ctl, call->who, action, name, NULL,
+				     NULL);
 		r = cd_ctl_end(call->ctl, r);
 	}
 	if (r < 0) {
@@ -201,6 +199,15 @@ void answer_devices_link(struct cd_call *call)
 	} else {
 		cd_call_json(call, 200, link);
 	}
+}
+
+void answer_devices_link(struct cd_call *call)
+{
+	struct cd_device d = {.id = 0};
+	int r = cd_device_get(call->ctl, call->param[0], &d);
+
+	cd_call_link(call, r, CD_LINK_DEVICE, d.id, "device.link",
+		     call->param[0]);
 }
 
 /* ---- sessions ---- */

@@ -424,37 +424,12 @@ void answer_users_create(struct cd_call *call)
 
 /* ---- links ---- */
 
-static void send_link(struct cd_call *call, int64_t person, const char *action,
-		      struct cd_str name)
-{
-	json_t *link = NULL;
-	int64_t ttl = cd_body_int(call, "ttl", call->ctl->opt.link_life);
-	int r = cd_ctl_begin(call->ctl);
-
-	if (!r) {
-		r = cd_link_json(call->ctl, CD_LINK_SETUP, person, ttl, &link);
-		if (!r)
-			r = cd_audit(call->ctl, call->who, action, name, NULL,
-				     NULL);
-		r = cd_ctl_end(call->ctl, r);
-	}
-	if (r < 0) {
-		json_decref(link);
-		cd_call_fail(call, r);
-	} else {
-		cd_call_json(call, 200, link);
-	}
-}
-
 void answer_users_link(struct cd_call *call)
 {
-	struct cd_person p;
+	struct cd_person p = {.id = 0};
 	int r = cd_person_get(call->ctl, call->param[0], &p);
 
-	if (r < 0)
-		cd_call_fail(call, r);
-	else
-		send_link(call, p.id, "user.link", call->param[0]);
+	cd_call_link(call, r, CD_LINK_SETUP, p.id, "user.link", call->param[0]);
 }
 
 static int make_admin(struct cd_call *call, struct cd_str name, int64_t *ret_id)
@@ -480,7 +455,7 @@ void answer_setup_admin(struct cd_call *call)
 {
 	const char *asked = cd_body_text(call, "name");
 	struct cd_str name = cd_str_from(asked ? asked : "admin");
-	struct cd_person p;
+	struct cd_person p = {.id = 0};
 	int64_t n = 0, id;
 	int r;
 
@@ -499,10 +474,7 @@ void answer_setup_admin(struct cd_call *call)
 	id = p.id;
 	if (r == CD_E_NOTFOUND)
 		r = make_admin(call, name, &id);
-	if (r < 0)
-		cd_call_fail(call, r);
-	else
-		send_link(call, id, "setup.link", name);
+	cd_call_link(call, r, CD_LINK_SETUP, id, "setup.link", name);
 }
 
 /* ---- groups ---- */

@@ -102,15 +102,6 @@ static bool is_text(enum cd_attr attr)
 
 /* ---- rows ---- */
 
-static void copy(char *out, size_t size, struct cd_str s)
-{
-	size_t n = CD_MIN(s.len, size - 1);
-
-	if (n)
-		memcpy(out, s.ptr, n);
-	out[n] = 0;
-}
-
 #define DEVICE_ROWS                                                     \
 	"SELECT d.id, d.name, ifnull(p.name, ''), d.epoch, d.enrolled," \
 	" d.created FROM device d LEFT JOIN person p ON p.id = d.owner "
@@ -118,8 +109,8 @@ static void copy(char *out, size_t size, struct cd_str s)
 static void from_row(const struct cd_query *q, struct cd_device *d)
 {
 	d->id = cd_query_int(q, 0);
-	copy(d->name, sizeof(d->name), cd_query_str(q, 1));
-	copy(d->owner, sizeof(d->owner), cd_query_str(q, 2));
+	cd_query_text(q, 1, d->name, sizeof(d->name));
+	cd_query_text(q, 2, d->owner, sizeof(d->owner));
 	d->epoch = cd_query_int(q, 3);
 	d->enrolled = cd_query_int(q, 4);
 	d->created = cd_query_int(q, 5);
@@ -127,11 +118,10 @@ static void from_row(const struct cd_query *q, struct cd_device *d)
 
 static int one_row(struct cd_query *q, int r, struct cd_device *ret)
 {
+	r = cd_query_one(q, r);
 	if (!r)
-		r = cd_query_step(q);
-	if (r > 0)
 		from_row(q, ret);
-	return r < 0 ? r : r ? 0 : CD_E_NOTFOUND;
+	return r;
 }
 
 int cd_device_get(struct cd_ctl *ctl, struct cd_str name, struct cd_device *ret)
@@ -288,8 +278,8 @@ static int fill_attrs(struct cd_ctl *ctl, int64_t id, struct texts *texts,
 		a->is_string = is_text(a->attr);
 		a->vouched_at = cd_query_int(&q, 2);
 		if (a->is_string) {
-			copy(texts->bytes[d->n_attrs], CD_TEXT_MAX + 1,
-			     cd_query_str(&q, 1));
+			cd_query_text(&q, 1, texts->bytes[d->n_attrs],
+				      CD_TEXT_MAX + 1);
 			a->s = cd_str_from(texts->bytes[d->n_attrs]);
 		} else {
 			a->i = cd_query_int(&q, 1);

@@ -343,10 +343,9 @@ static int use_code(struct cd_call *call, const struct cd_app *app,
 			   "bbsi", cd_str_make(key, sizeof(key)),
 			   cd_str_make(browser, sizeof(browser)), app->name,
 			   cd_now());
-	if (!r)
-		r = cd_query_step(&q);
-	if (r <= 0)
-		return r < 0 ? r : CD_E_NOTFOUND;
+	r = cd_query_one(&q, r);
+	if (r < 0)
+		return r;
 	*ret_parent = cd_query_int(&q, 0);
 	cd_buf_str(to, cd_target_or_root(cd_query_str(&q, 1)));
 	return to->err;

@@ -15,15 +15,6 @@
 
 /* ---- reading ---- */
 
-static void copy(char *out, size_t size, struct cd_str s)
-{
-	size_t n = CD_MIN(s.len, size - 1);
-
-	if (n)
-		memcpy(out, s.ptr, n);
-	out[n] = 0;
-}
-
 #define PERSON_COLUMNS                                               \
 	"id, name, display, email, disabled, risk, epoch, password," \
 	" totp IS NOT NULL, totp_step, created"
@@ -31,13 +22,13 @@ static void copy(char *out, size_t size, struct cd_str s)
 static void from_row(const struct cd_query *q, struct cd_person *p)
 {
 	p->id = cd_query_int(q, 0);
-	copy(p->name, sizeof(p->name), cd_query_str(q, 1));
-	copy(p->display, sizeof(p->display), cd_query_str(q, 2));
-	copy(p->email, sizeof(p->email), cd_query_str(q, 3));
+	cd_query_text(q, 1, p->name, sizeof(p->name));
+	cd_query_text(q, 2, p->display, sizeof(p->display));
+	cd_query_text(q, 3, p->email, sizeof(p->email));
 	p->disabled = cd_query_int(q, 4);
 	p->risk = cd_query_int(q, 5);
 	p->epoch = cd_query_int(q, 6);
-	copy(p->password, sizeof(p->password), cd_query_str(q, 7));
+	cd_query_text(q, 7, p->password, sizeof(p->password));
 	p->has_totp = cd_query_int(q, 8);
 	p->totp_step = cd_query_int(q, 9);
 	p->created = cd_query_int(q, 10);
@@ -45,11 +36,10 @@ static void from_row(const struct cd_query *q, struct cd_person *p)
 
 static int one_row(struct cd_query *q, int r, struct cd_person *ret)
 {
+	r = cd_query_one(q, r);
 	if (!r)
-		r = cd_query_step(q);
-	if (r > 0)
 		from_row(q, ret);
-	return r < 0 ? r : r ? 0 : CD_E_NOTFOUND;
+	return r;
 }
 
 int cd_person_get(struct cd_ctl *ctl, struct cd_str name, struct cd_person *ret)

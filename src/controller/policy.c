@@ -218,10 +218,9 @@ void answer_agent_bundle(struct cd_call *call)
 				   " JOIN policy p ON p.serial = b.policy"
 				   " WHERE b.hash = ?1",
 				   "b", cd_str_make(hash, sizeof(hash)));
-	if (!r)
-		r = cd_query_step(&q);
-	if (r <= 0) {
-		cd_call_fail(call, r < 0 ? r : CD_E_NOTFOUND);
+	r = cd_query_one(&q, r);
+	if (r < 0) {
+		cd_call_fail(call, r);
 		return;
 	}
 	cd_buf_str(&out, cd_query_str(&q, 0));
@@ -428,10 +427,9 @@ int cd_policy_files(struct cd_ctl *ctl, int64_t serial, json_t **ret_files)
 			       "SELECT files FROM policy WHERE serial = ?1",
 			       "i", serial);
 
-	if (!r)
-		r = cd_query_step(&q);
-	if (r <= 0)
-		return r < 0 ? r : CD_E_NOTFOUND;
+	r = cd_query_one(&q, r);
+	if (r < 0)
+		return r;
 	text = cd_query_str(&q, 0);
 	*ret_files = json_loadb(text.ptr, text.len, 0, NULL);
 	return *ret_files ? 0 : CD_E_CORRUPT;

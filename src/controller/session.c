@@ -19,15 +19,6 @@
 	"id, key, kind, person, ifnull(parent, 0), app, device, addr, created," \
 	" auth_time, mfa_time, mfa_kind, seen, idle, expires"
 
-static void copy(char *out, size_t size, struct cd_str s)
-{
-	size_t n = CD_MIN(s.len, size - 1);
-
-	if (n)
-		memcpy(out, s.ptr, n);
-	out[n] = 0;
-}
-
 static void from_row(const struct cd_query *q, struct cd_session *s)
 {
 	struct cd_str key = cd_query_str(q, 1);
@@ -38,9 +29,9 @@ static void from_row(const struct cd_query *q, struct cd_session *s)
 	s->kind = cd_query_int(q, 2);
 	s->person = cd_query_int(q, 3);
 	s->parent = cd_query_int(q, 4);
-	copy(s->app, sizeof(s->app), cd_query_str(q, 5));
+	cd_query_text(q, 5, s->app, sizeof(s->app));
 	s->device = cd_query_int(q, 6);
-	copy(s->addr, sizeof(s->addr), cd_query_str(q, 7));
+	cd_query_text(q, 7, s->addr, sizeof(s->addr));
 	s->created = cd_query_int(q, 8);
 	s->auth_time = cd_query_int(q, 9);
 	s->mfa_time = cd_query_int(q, 10);
@@ -162,11 +153,10 @@ int cd_session_keyed(struct cd_ctl *ctl, const struct cd_session *s)
 
 static int one_row(struct cd_query *q, int r, struct cd_session *ret)
 {
+	r = cd_query_one(q, r);
 	if (!r)
-		r = cd_query_step(q);
-	if (r > 0)
 		from_row(q, ret);
-	return r < 0 ? r : r ? 0 : CD_E_NOTFOUND;
+	return r;
 }
 
 static bool is_live(const struct cd_session *s, int64_t now)

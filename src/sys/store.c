@@ -197,6 +197,23 @@ struct cd_str cd_query_str(const struct cd_query *q, int column)
 	return cd_str_make(p, (size_t)sqlite3_column_bytes(q->stmt, column));
 }
 
+void cd_query_text(const struct cd_query *q, int column, char *out, size_t size)
+{
+	struct cd_str s = cd_query_str(q, column);
+	size_t n = CD_MIN(s.len, size - 1);
+
+	if (n)
+		memcpy(out, s.ptr, n);
+	out[n] = 0;
+}
+
+int cd_query_one(struct cd_query *q, int r)
+{
+	if (!r)
+		r = cd_query_step(q);
+	return r < 0 ? r : r ? 0 : CD_E_NOTFOUND;
+}
+
 bool cd_query_is_null(const struct cd_query *q, int column)
 {
 	return sqlite3_column_type(q->stmt, column) == SQLITE_NULL;

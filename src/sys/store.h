@@ -59,10 +59,16 @@ int cd_query_start(struct cd_query *q, struct cd_store *store, const char *sql,
 		   const char *types, ...);
 /* 1: a row is there; 0: no more; negative: error. */
 int cd_query_step(struct cd_query *q);
+/* To the one row that there should be; r is what cd_query_start() gave. 0,
+ * CD_E_NOTFOUND or an error. */
+int cd_query_one(struct cd_query *q, int r);
 void cd_query_done(struct cd_query *q);
 /* Columns of the row, from 0; borrowed until the next step. */
 int64_t cd_query_int(const struct cd_query *q, int column);
 struct cd_str cd_query_str(const struct cd_query *q, int column);
+/* Terminated, and cut to what fits. */
+void cd_query_text(const struct cd_query *q, int column, char *out,
+		   size_t size);
 bool cd_query_is_null(const struct cd_query *q, int column);
 
 /* Runs a statement that gives no rows: number of rows changed, or an error. */
