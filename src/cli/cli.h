@@ -149,12 +149,17 @@ void cd_cli_cell_json(struct cd_cli_table *t, const json_t *value);
 /* Prints, or `none` when there are no rows. */
 void cd_cli_table_print(const struct cd_cli_table *t, const char *none);
 
-/* A list from the API as a table: one column a key; "seen" and other instants
- * are shown as how long ago. keys and titles end with NULL. With --json the
- * answer as it is. Takes nothing. */
-int cd_cli_print_list(const struct cd_cli *cli, const json_t *answer,
-		      const char *const *titles, const char *const *keys,
-		      const char *none);
+/* The list at a path of the API as a table: one column a key; "seen" and other
+ * instants are shown as how long ago. keys and titles end with NULL. With
+ * --json the answer as it is. */
+int cd_cli_list(struct cd_cli *cli, const char *path, const char *const *titles,
+		const char *const *keys, const char *none);
+/* A whole verb without words or options: cd_cli_list() of path. */
+int cd_cli_list_all(struct cd_cli *cli, int argc, char **argv, const char *path,
+		    const char *const *titles, const char *const *keys,
+		    const char *none);
+/* A whole verb with one word: the object at before/WORD. */
+int cd_cli_show(struct cd_cli *cli, int argc, char **argv, const char *before);
 /* One object, key by key; with --json as it is. */
 int cd_cli_print_object(const struct cd_cli *cli, const json_t *object);
 /* "a,b" as a JSON list; "" is an empty one. */

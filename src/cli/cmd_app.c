@@ -10,28 +10,18 @@ int cd_cmd_app_list(struct cd_cli *cli, int argc, char **argv)
 					     NULL};
 	static const char *const keys[] = {"name", "kind", "url", "upstreams",
 					   NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
 
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", "/v1/apps", NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "the policy in force has no apps");
+	return cd_cli_list_all(cli, argc, argv, "/v1/apps", titles, keys,
+			       "the policy in force has no apps");
 }
 
 int cd_cmd_cert_list(struct cd_cli *cli, int argc, char **argv)
 {
 	static const char *const titles[] = {"NAME", "ISSUED", "FOR", NULL};
 	static const char *const keys[] = {"name", "issued", "agent", NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
 
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", "/v1/certs", NULL, &answer);
-	return r ? r : cd_cli_print_list(cli, answer, titles, keys, "none yet");
+	return cd_cli_list_all(cli, argc, argv, "/v1/certs", titles, keys,
+			       "none yet");
 }
 
 int cd_cmd_cert_ca(struct cd_cli *cli, int argc, char **argv)

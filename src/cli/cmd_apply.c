@@ -138,15 +138,9 @@ int cd_cmd_versions(struct cd_cli *cli, int argc, char **argv)
 					     "BY",	"NOTE",	 NULL};
 	static const char *const keys[] = {"serial", "state", "applied",
 					   "by",     "note",  NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
 
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", "/v1/policy/versions", NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "none yet: cordon apply FILE...");
+	return cd_cli_list_all(cli, argc, argv, "/v1/policy/versions", titles,
+			       keys, "none yet: cordon apply FILE...");
 }
 
 int cd_cmd_policy_show(struct cd_cli *cli, int argc, char **argv)

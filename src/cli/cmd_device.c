@@ -5,10 +5,11 @@
  */
 #include "cli/cli.h"
 
-/* ATTR=VALUE words into an object; "ATTR=" is null. False: told. */
-static bool attributes(const struct cd_cli *cli, int n, char **words,
-		       json_t *into)
+/* ATTR=VALUE words as an object; "ATTR=" is null. NULL: told. */
+static json_t *attributes(const struct cd_cli *cli, int n, char **words)
 {
+	json_t *into = json_object();
+
 	for (int i = 0; i < n; i++) {
 		struct cd_str value,
 			key = cd_str_split(cd_str_from(words[i]), '=', &value);
@@ -16,7 +17,8 @@ static bool attributes(const struct cd_cli *cli, int n, char **words,
 
 		if (!value.ptr || key.len == 0) {
 			cd_cli_usage(cli, "'%s' is not ATTR=VALUE", words[i]);
-			return false;
+			json_decref(into);
+			return NULL;
 		}
 		words[i][key.len] = 0;
 		if (!strncmp(name, "device.", 7))
@@ -25,7 +27,7 @@ static bool attributes(const struct cd_cli *cli, int n, char **words,
 				    value.len ? json_string(value.ptr) :
 						json_null());
 	}
-	return true;
+	return into;
 }
 
 int cd_cmd_device_list(struct cd_cli *cli, int argc, char **argv)
@@ -34,27 +36,14 @@ int cd_cmd_device_list(struct cd_cli *cli, int argc, char **argv)
 					     "CREATED", NULL};
 	static const char *const keys[] = {"name", "owner", "enrolled",
 					   "created", NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
 
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", "/v1/devices", NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "none yet: cordon device add NAME");
+	return cd_cli_list_all(cli, argc, argv, "/v1/devices", titles, keys,
+			       "none yet: cordon device add NAME");
 }
 
 int cd_cmd_device_show(struct cd_cli *cli, int argc, char **argv)
 {
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
-
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", cd_cli_path("/v1/devices/%s", argv[1]).text,
-			NULL, &answer);
-	return r ? r : cd_cli_print_object(cli, answer);
+	return cd_cli_show(cli, argc, argv, "/v1/devices");
 }
 
 int cd_cmd_device_add(struct cd_cli *cli, int argc, char **argv)
@@ -69,11 +58,9 @@ int cd_cmd_device_add(struct cd_cli *cli, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	attrs = json_object();
-	if (!attributes(cli, argc - 1, argv + 2, attrs)) {
-		json_decref(attrs);
+	attrs = attributes(cli, argc - 1, argv + 2);
+	if (!attrs)
 		return CD_EXIT_USAGE;
-	}
 	r = cd_cli_call(cli, "POST", "/v1/devices",
 			json_pack("{s:s, s:s*, s:o}", "name", argv[1], "owner",
 				  owner, "attributes", attrs),
@@ -93,11 +80,9 @@ int cd_cmd_device_set(struct cd_cli *cli, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	attrs = json_object();
-	if (!attributes(cli, argc - 1, argv + 2, attrs)) {
-		json_decref(attrs);
+	attrs = attributes(cli, argc - 1, argv + 2);
+	if (!attrs)
 		return CD_EXIT_USAGE;
-	}
 	r = cd_cli_call(cli, "PATCH",
 			cd_cli_path("/v1/devices/%s/attributes", argv[1]).text,
 			attrs, &answer);

@@ -12,15 +12,8 @@ static const char *const keys[] = {"name",    "state",	  "entries", "checked",
 
 int cd_cmd_feed_list(struct cd_cli *cli, int argc, char **argv)
 {
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
-
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", "/v1/feeds", NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "the policy in force has no feeds");
+	return cd_cli_list_all(cli, argc, argv, "/v1/feeds", titles, keys,
+			       "the policy in force has no feeds");
 }
 
 int cd_cmd_feed_refresh(struct cd_cli *cli, int argc, char **argv)

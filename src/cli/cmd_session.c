@@ -14,7 +14,6 @@ int cd_cmd_session_list(struct cd_cli *cli, int argc, char **argv)
 					   "app",      "device",  "addr",
 					   "seen",     "created", "expires",
 					   "mfa_kind", NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
 	const char *user = NULL, *app = NULL;
 	const struct cd_cli_option options[] = {
 		{"user", "NAME", &user, NULL, "only of this person"},
@@ -31,10 +30,7 @@ int cd_cmd_session_list(struct cd_cli *cli, int argc, char **argv)
 		path = cd_cli_path("/v1/sessions?user=%s", user);
 	else if (app)
 		path = cd_cli_path("/v1/sessions?app=%s", app);
-	r = cd_cli_call(cli, "GET", path.text, NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "nobody is signed in");
+	return cd_cli_list(cli, path.text, titles, keys, "nobody is signed in");
 }
 
 static int revoke_ids(struct cd_cli *cli, int n, char **ids)

@@ -42,7 +42,6 @@ int cd_cmd_user_list(struct cd_cli *cli, int argc, char **argv)
 	static const char *const keys[] = {
 		"name",		"display",  "groups",	"disabled", "risk",
 		"has_password", "has_totp", "sessions", NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
 	const char *group = NULL;
 	const struct cd_cli_option options[] = {{"group", "NAME", &group, NULL,
 						 "only its members"},
@@ -51,25 +50,16 @@ int cd_cmd_user_list(struct cd_cli *cli, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = cd_cli_call(cli, "GET",
-			group ? cd_cli_path("/v1/users?group=%s", group).text :
-				"/v1/users",
-			NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "nobody yet: cordon user add NAME");
+	return cd_cli_list(
+		cli,
+		group ? cd_cli_path("/v1/users?group=%s", group).text :
+			"/v1/users",
+		titles, keys, "nobody yet: cordon user add NAME");
 }
 
 int cd_cmd_user_show(struct cd_cli *cli, int argc, char **argv)
 {
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
-
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", cd_cli_path("/v1/users/%s", argv[1]).text,
-			NULL, &answer);
-	return r ? r : cd_cli_print_object(cli, answer);
+	return cd_cli_show(cli, argc, argv, "/v1/users");
 }
 
 int cd_cmd_user_add(struct cd_cli *cli, int argc, char **argv)
@@ -209,15 +199,9 @@ int cd_cmd_group_list(struct cd_cli *cli, int argc, char **argv)
 {
 	static const char *const titles[] = {"NAME", "MEMBERS", NULL};
 	static const char *const keys[] = {"name", "members", NULL};
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
 
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "GET", "/v1/groups", NULL, &answer);
-	return r ? r :
-		   cd_cli_print_list(cli, answer, titles, keys,
-				     "none yet: cordon group add NAME");
+	return cd_cli_list_all(cli, argc, argv, "/v1/groups", titles, keys,
+			       "none yet: cordon group add NAME");
 }
 
 int cd_cmd_group_add(struct cd_cli *cli, int argc, char **argv)

@@ -19,14 +19,17 @@ static void put_cell(struct cd_cli_table *t, const json_t *value)
 		cd_cli_cell_json(t, value);
 }
 
-int cd_cli_print_list(const struct cd_cli *cli, const json_t *answer,
-		      const char *const *titles, const char *const *keys,
-		      const char *none)
+int cd_cli_list(struct cd_cli *cli, const char *path, const char *const *titles,
+		const char *const *keys, const char *none)
 {
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
 	struct cd_cli_table t;
 	json_t *item;
 	size_t i;
+	int r = cd_cli_call(cli, "GET", path, NULL, &answer);
 
+	if (r)
+		return r;
 	if (cli->json) {
 		cd_cli_print_json(answer);
 		return CD_EXIT_DONE;
@@ -38,6 +41,15 @@ int cd_cli_print_list(const struct cd_cli *cli, const json_t *answer,
 	cd_cli_table_print(&t, none);
 	cd_cli_table_done(&t);
 	return CD_EXIT_DONE;
+}
+
+int cd_cli_list_all(struct cd_cli *cli, int argc, char **argv, const char *path,
+		    const char *const *titles, const char *const *keys,
+		    const char *none)
+{
+	int r = cd_cli_parse(cli, argc, argv, NULL, 0, 0, &argc);
+
+	return r >= 0 ? r : cd_cli_list(cli, path, titles, keys, none);
 }
 
 static void put_row(struct cd_cli_table *t, const char *prefix, const char *key,
@@ -81,6 +93,20 @@ int cd_cli_print_object(const struct cd_cli *cli, const json_t *object)
 	cd_cli_table_print(&t, "nothing");
 	cd_cli_table_done(&t);
 	return CD_EXIT_DONE;
+}
+
+int cd_cli_show(struct cd_cli *cli, int argc, char **argv, const char *before)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+	char path[2200];
+
+	if (r >= 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/%s", before,
+		 cd_cli_path("%s", argv[1]).text);
+	r = cd_cli_call(cli, "GET", path, NULL, &answer);
+	return r ? r : cd_cli_print_object(cli, answer);
 }
 
 json_t *cd_cli_names(const char *text)
