@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "shm/table_layout.h"
+#include "shm/table_map.h"
 
 /* A live writer is inside a record for about 100 ns, unless the scheduler
  * took its core away: hence the yields. */
@@ -72,8 +73,8 @@ static int map_fd(int fd, struct cd_table_map *m)
 		return -errno;
 	if (st.st_size < TABLE_HEADER_SIZE)
 		return CD_E_CORRUPT;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
+	p = cd_table_map_file(fd, (size_t)st.st_size, PROT_READ);
+	if (!p)
 		return -errno;
 	m->base = p;
 	m->h = p;

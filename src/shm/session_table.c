@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shm/table_map.h"
 #include "shm/table_writer.h"
 
 /* ---- sessions ---- */
@@ -311,13 +312,14 @@ static int table_file(struct cd_table *t, const char *name, uint64_t size,
 	if (!err)
 		err = -posix_fallocate(fd, 0, (off_t)size);
 	if (!err) {
-		p = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 fd, 0);
-		if (p == MAP_FAILED)
+		p = cd_table_map_file(fd, (size_t)size, PROT_READ | PROT_WRITE);
+		if (!p)
 			err = -errno;
 		else
 			t->base = p;
 	}
+	if (!err)
+		cd_table_enlarge(t->base, (size_t)size);
 	close(fd);
 	if (err)
 		unlink(name);
