@@ -89,6 +89,7 @@ typedef struct {
 
     unsigned                     linked:1;      /* in the live list */
     unsigned                     page:1;        /* serves a page of ours */
+    unsigned                     trouble:1;     /* ... about a failed allow */
     ngx_queue_t                  live;
 
     ngx_http_cordon_assertion_t *assertion;

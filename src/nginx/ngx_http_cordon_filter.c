@@ -263,7 +263,7 @@ ngx_http_cordon_header_filter(ngx_http_request_t *r)
 
     ctx = (r == r->main) ? ngx_http_cordon_ctx(r) : NULL;
 
-    if (ctx == NULL || ctx->page || ctx->verdict != CD_ALLOW
+    if (ctx == NULL || ctx->page || ctx->trouble || ctx->verdict != CD_ALLOW
         || ngx_http_cordon.w.policy == NULL)
     {
         return ngx_http_next_header_filter(r);

@@ -33,9 +33,10 @@ ngx_http_cordon_trouble_text(ngx_http_cordon_ctx_t *ctx, ngx_uint_t status)
 static ngx_int_t
 ngx_http_cordon_trouble_handler(ngx_http_request_t *r)
 {
-    ngx_str_t    body;
-    ngx_uint_t   html, status;
-    const char  *text, *form;
+    ngx_str_t               body;
+    ngx_uint_t              html, status;
+    const char             *text, *form;
+    ngx_http_cordon_ctx_t  *ctx;
 
     static const char  page[] =
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
@@ -43,9 +44,14 @@ ngx_http_cordon_trouble_handler(ngx_http_request_t *r)
     static const char  json[] = "{\"status\":%ui,\"error\":\"%s\"}\n";
 
     status = r->err_status ? r->err_status : NGX_HTTP_SERVICE_UNAVAILABLE;
-    text = ngx_http_cordon_trouble_text(ngx_http_cordon_ctx(r), status);
+    ctx = ngx_http_cordon_ctx(r);
+    text = ngx_http_cordon_trouble_text(ctx, status);
     html = ngx_http_cordon_wants_html(r);
     form = html ? page : json;
+
+    if (ctx) {
+        ctx->trouble = 1;
+    }
 
     body.len = sizeof(page) + 2 * NGX_INT_T_LEN + ngx_strlen(text);
     body.data = ngx_pnalloc(r->pool, body.len);
