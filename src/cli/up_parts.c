@@ -176,10 +176,10 @@ static int start_keys(struct up *up)
 int up_output_store(struct up *up, const char *option, const char *path,
 		    enum up_user owner, mode_t mode)
 {
-	const char *argv[] = {keep("%s/cordond", up->bin), option, "--run",
-			      up->opt.run, NULL};
+	char program[PATH_MAX], new[PATH_MAX];
+	const char *argv[] = {up_path(program, up->bin, "cordond"), option,
+			      "--run", up->opt.run, NULL};
 	struct cd_spawn s = {.argv = argv};
-	char new[PATH_MAX];
 	int status = -1;
 
 	snprintf(new, sizeof(new), "%.4000s.new", path);
