@@ -334,6 +334,11 @@ ngx_http_cordon_app(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->who.has_key && ngx_http_cordon_is_foreign_websocket(r)) {
+        return ngx_http_cordon_reject(ctx, CD_REASON_BAD_REQUEST,
+                                      NGX_HTTP_FORBIDDEN);
+    }
+
     /* in the list first: what moves from here on is seen by the sweep */
 
     ngx_http_cordon_live_enter(ctx);

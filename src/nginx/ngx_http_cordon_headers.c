@@ -395,6 +395,68 @@ ngx_http_cordon_is_websocket(ngx_http_request_t *r)
 }
 
 
+/* "https://" and the Host; browsers leave the usual port out of both. */
+
+static ngx_uint_t
+ngx_http_cordon_is_own_origin(ngx_http_request_t *r, ngx_str_t *origin)
+{
+    ngx_str_t  host, scheme = ngx_string("http://"), port = ngx_string(":80");
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl) {
+        ngx_str_set(&scheme, "https://");
+        ngx_str_set(&port, ":443");
+    }
+#endif
+
+    host = r->headers_in.host->value;
+
+    if (host.len == r->headers_in.server.len + port.len
+        && ngx_strncmp(host.data + r->headers_in.server.len, port.data,
+                       port.len)
+           == 0)
+    {
+        host.len -= port.len;
+    }
+
+    return origin->len == scheme.len + host.len
+           && ngx_strncasecmp(origin->data, scheme.data, scheme.len) == 0
+           && ngx_strncasecmp(origin->data + scheme.len, host.data, host.len)
+              == 0;
+}
+
+
+/*
+ * A browser opens a WebSocket for any page, with the cookies of where it goes,
+ * and lets the page read it: no same-origin policy, no CORS. SameSite does not
+ * help against another app below the same domain.
+ */
+
+ngx_uint_t
+ngx_http_cordon_is_foreign_websocket(ngx_http_request_t *r)
+{
+    ngx_table_elt_t            *h;
+    ngx_http_cordon_headers_t   at;
+
+    if (!ngx_http_cordon_is_websocket(r)) {
+        return 0;
+    }
+
+    at = ngx_http_cordon_headers(r);
+
+    while ((h = ngx_http_cordon_header_next(&at)) != NULL) {
+
+        if (ngx_http_cordon_header_is(h, "origin")
+            && !ngx_http_cordon_is_own_origin(r, &h->value))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static ngx_int_t
 ngx_http_cordon_variable(ngx_http_variable_value_t *v, const char *value)
 {
