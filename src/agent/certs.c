@@ -4,12 +4,12 @@
  * are served (cordond says), which of run/tls/NAME.pem is missing, past two
  * thirds of its life, or for another name; for those a key is made here, a
  * request sent, and key and chain renamed into place together. The key never
- * leaves this host. Names with a certificate file of their own are copied
- * when that file changes, and only when key and certificate belong together.
+ * leaves this host. Names with a certificate file of their own are left to
+ * cert_files.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/front_impl.h"
 #include "base/json.h"
@@ -32,7 +32,6 @@ struct cd_certs {
 	bool again; /* look again when done */
 	bool failed; /* something did not work: look again soon */
 	struct cd_tls_key *key; /* of the request that is out */
-	struct timespec seen[CD_AGENT_CERTS_MAX]; /* of watched files */
 };
 
 static void next_name(struct cd_certs *c);
@@ -64,33 +63,31 @@ static bool pem_path(const struct cd_front *f, struct cd_str name,
 	return n > 0 && n < CD_FRONT_PATH;
 }
 
+int cd_front_pem_store(const struct cd_front *f, struct cd_str name,
+		       struct cd_str pem)
+{
+	char path[CD_FRONT_PATH];
+
+	if (!pem_path(f, name, path))
+		return -ENAMETOOLONG;
+	return cd_file_write(path, pem, PEM_MODE, (uid_t)-1, (gid_t)-1);
+}
+
 static int store(struct cd_certs *c, struct cd_str name, struct cd_str key,
 		 struct cd_str chain)
 {
 	struct cd_buf b;
-	char path[CD_FRONT_PATH];
-	int r = -ENAMETOOLONG;
+	int r;
 
 	cd_buf_init(&b, 4 * CD_CERT_MAX);
 	cd_buf_str(&b, key);
 	cd_buf_str(&b, chain);
-	if (pem_path(c->front, name, path))
-		r = b.err ? b.err :
-			    cd_file_write(path, cd_buf_get(&b), PEM_MODE,
-					  (uid_t)-1, (gid_t)-1);
+	r = b.err ? b.err : cd_front_pem_store(c->front, name, cd_buf_get(&b));
 	cd_buf_wipe(&b);
 	return r;
 }
 
 /* ---- what is there ---- */
-
-static bool is_watched(const struct cd_front *f, struct cd_str name)
-{
-	for (size_t i = 0; i < f->config->n_certs; i++)
-		if (cd_str_equal(f->config->certs[i].host, name))
-			return true;
-	return false;
-}
 
 static bool is_fresh(struct cd_str pem, struct cd_str name)
 {
@@ -120,48 +117,6 @@ static bool needs_new(struct cd_certs *c, struct cd_str name)
 	cd_wipe(pem, len);
 	free(pem);
 	return !fresh;
-}
-
-/* ---- watched files ---- */
-
-static int copy_watched(struct cd_certs *c, const struct cd_agent_cert *w)
-{
-	struct cd_secret *pem cd_auto(cd_secret_free) = NULL;
-	struct cd_cert_info info;
-	char *data = NULL;
-	size_t len = 0;
-	int r = cd_file_read(w->path, CD_CERT_MAX, &data, &len);
-
-	if (r < 0)
-		return r;
-	r = cd_secret_from(cd_str_make(data, len), &pem);
-	cd_wipe(data, len);
-	free(data);
-	if (r == 0)
-		r = cd_cert_read(cd_secret_reveal(pem), pem, &info);
-	if (r == 0)
-		r = store(c, w->host, cd_secret_reveal(pem), CD_STR_NULL);
-	return r;
-}
-
-static void look_at_watched(struct cd_certs *c)
-{
-	const struct cd_agent_config *k = c->front->config;
-
-	for (size_t i = 0; i < k->n_certs; i++) {
-		struct stat st;
-		int r;
-
-		if (stat(k->certs[i].path, &st) < 0 ||
-		    (st.st_mtim.tv_sec == c->seen[i].tv_sec &&
-		     st.st_mtim.tv_nsec == c->seen[i].tv_nsec))
-			continue;
-		r = copy_watched(c, &k->certs[i]);
-		c->seen[i] = st.st_mtim;
-		CD_LOG_INFO("CERTIFICATE_FILE",
-			    cd_log_str("host", k->certs[i].host),
-			    cd_log_err(r));
-	}
 }
 
 /* ---- asking for one ---- */
@@ -237,13 +192,30 @@ static int ask(struct cd_certs *c)
 	return cd_httpc_start(f->http, &q, on_chain, c, NULL);
 }
 
+/* A file for all names of a domain serves this one, unless ours from before
+ * that came first. */
+static void make_way(const struct cd_front *f, struct cd_str name)
+{
+	char path[CD_FRONT_PATH];
+
+	for (size_t i = 0; i < f->config->n_certs; i++)
+		if (cd_str_equal(f->config->certs[i].host, name))
+			return;
+	if (pem_path(f, name, path))
+		unlink(path);
+}
+
 static void next_name(struct cd_certs *c)
 {
 	for (; c->at < c->n; c->at++) {
 		struct cd_str name = cd_str_from(c->names[c->at]);
 		int r;
 
-		if (is_watched(c->front, name) || !needs_new(c, name))
+		if (cd_cert_files_cover(c->front, name)) {
+			make_way(c->front, name);
+			continue;
+		}
+		if (!needs_new(c, name))
 			continue;
 		r = ask(c);
 		if (r == 0)
@@ -321,7 +293,6 @@ static void look(evutil_socket_t fd cd_unused, short what cd_unused, void *ctx)
 
 	if (c->busy)
 		return;
-	look_at_watched(c);
 	q = cd_front_request(c->front, "http://cordon/v1/tls/names");
 	c->busy = cd_httpc_start(c->front->http, &q, on_names, c, NULL) == 0;
 	if (!c->busy)

@@ -159,6 +159,7 @@ static const struct {
 	{"event shipper", cd_front_events_start},
 	{"clock", start_tick},
 	{"bundles", cd_front_fetch_start},
+	{"certificate files", cd_cert_files_start},
 	{"certificates", cd_front_certs_start},
 	{"change stream", cd_front_stream_start},
 };
@@ -182,6 +183,7 @@ static void stop(struct cd_front *f)
 {
 	cd_front_stream_stop(f);
 	cd_front_certs_stop(f);
+	cd_cert_files_stop(f);
 	cd_front_fetch_stop(f);
 	if (f->tick)
 		event_free(f->tick);

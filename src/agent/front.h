@@ -15,8 +15,9 @@
 
 /* A certificate that somebody else renews: watched and copied. */
 struct cd_agent_cert {
-	struct cd_str host;
-	const char *path; /* PEM: key and chain */
+	struct cd_str host; /* may begin with "*." */
+	const char *path; /* PEM: chain, and the key when it has no own file */
+	const char *key_path; /* or NULL */
 };
 
 struct cd_agent_config {

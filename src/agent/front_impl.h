@@ -52,6 +52,9 @@ struct cd_front {
 	/* certs.c */
 	struct event *certs_timer;
 	struct cd_certs *certs;
+
+	/* cert_files.c */
+	struct cd_cert_files *cert_files; /* NULL: none is watched */
 };
 
 /* Every delay but the first is longer; _ok() starts anew. */
@@ -76,6 +79,13 @@ void cd_front_fetch_stop(struct cd_front *f);
 /* For cd_agent_state_config.bundle. */
 void cd_front_bundle(void *ctx, const struct cd_change_bundle *bundle);
 
+/* Key and chain of a served name, into RUN/tls. */
+int cd_front_pem_store(const struct cd_front *f, struct cd_str name,
+		       struct cd_str pem);
+/* Files of the administrator's own. Does one serve this name? */
+int cd_cert_files_start(struct cd_front *f);
+void cd_cert_files_stop(struct cd_front *f);
+bool cd_cert_files_cover(const struct cd_front *f, struct cd_str name);
 int cd_front_certs_start(struct cd_front *f);
 void cd_front_certs_stop(struct cd_front *f);
 /* Soon: a new policy may name new hosts. */

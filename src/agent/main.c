@@ -26,6 +26,7 @@
 #include "sys/drop.h"
 #include "sys/file.h"
 #include "sys/log.h"
+#include "token/x509.h"
 
 #define PATH_BYTES 512
 #define SLOTS_DEFAULT 16
@@ -35,7 +36,7 @@
 static const char usage[] =
 	"usage: cordon-agent --run DIR --state DIR --name NAME\n"
 	"                    [--user UID:GID[,GID...]] [--slots N]\n"
-	"                    [--sessions N] [--cert-file HOST=PEM]...\n"
+	"                    [--sessions N] [--cert-file HOST=CHAIN[,KEY]]...\n"
 	"       cordon-agent --version | --help\n";
 
 struct options {
@@ -72,13 +73,22 @@ static bool take_name(struct cd_agent_config *c, const char *text)
 
 static bool take_cert(struct cd_agent_config *c, const char *text)
 {
-	const char *eq = strchr(text, '=');
+	const char *eq = strchr(text, '='), *comma;
+	struct cd_agent_cert *cert = &c->certs[c->n_certs];
 
-	if (!eq || eq == text || !eq[1] || c->n_certs == CD_AGENT_CERTS_MAX)
+	if (!eq || eq == text || c->n_certs == CD_AGENT_CERTS_MAX)
 		return false;
-	c->certs[c->n_certs++] = (struct cd_agent_cert){
-		cd_str_make(text, (size_t)(eq - text)), eq + 1};
-	return true;
+	cert->host = cd_str_make(text, (size_t)(eq - text));
+	if (!cd_leaf_name_is_valid(cert->host))
+		return false;
+	comma = strchr(eq, ',');
+	cert->path = comma ? cd_str_dup(cd_str_make(eq + 1,
+						    (size_t)(comma - eq - 1))) :
+			     eq + 1;
+	cert->key_path = comma ? comma + 1 : NULL;
+	c->n_certs++;
+	return cert->path && *cert->path == '/' &&
+	       (!comma || *cert->key_path == '/');
 }
 
 static bool take_option(struct options *o, int c, const char *arg)

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "cli/up.h"
+#include "sys/conf.h"
+#include "token/x509.h"
 
 #define AGENT_NAME "local" /* of the agent on this machine */
 #define READY_MS 15000
@@ -22,6 +24,7 @@
 #define LOG_MAX (16 << 20)
 #define TAIL 600
 #define TRUST_MAX 65536
+#define CERTS_MAX 32 /* of the agent */
 
 int up_log_open(struct up *up, const char *name)
 {
@@ -259,9 +262,49 @@ static int start_cordond(struct up *up)
 	return up_service_start(up, &s);
 }
 
+/* HOST=CHAIN,KEY or HOST=PEM */
+static bool is_certificate(struct cd_str word)
+{
+	struct cd_str rest, host = cd_str_split(word, '=', &rest);
+	const char *comma = rest.len ? memchr(rest.ptr, ',', rest.len) : NULL;
+
+	return cd_leaf_name_is_valid(host) && rest.len > 1 &&
+	       rest.ptr[0] == '/' &&
+	       (!comma || (comma + 1 < rest.ptr + rest.len && comma[1] == '/'));
+}
+
+/* What cordon.conf says of certificates goes to the agent, which watches them.
+ * Mistakes are told here, before anything waits for a certificate. */
+static int put_certificates(struct up *up, const char **argv, size_t *n)
+{
+	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+	struct cd_conf conf cd_auto(cd_conf_done) = {0};
+	struct cd_str rest, word;
+	char path[PATH_MAX];
+	size_t found = 0;
+
+	up_path(path, up->opt.conf, "cordon.conf");
+	if (cd_diag_new(&diag) < 0 || cd_conf_load(path, diag, &conf) < 0)
+		return up_fail("%s has a mistake: cordond says which", path);
+	rest = cd_str_from(conf.certificate_files);
+	while (rest.len) {
+		word = cd_str_split(rest, ' ', &rest);
+		if (!word.len)
+			continue;
+		if (++found > CERTS_MAX || !is_certificate(word))
+			return up_fail("%s: certificate_files: at most %d of "
+				       "HOST=CHAIN,KEY or HOST=PEM, not "
+				       "'%.*s'",
+				       path, CERTS_MAX, CD_STR_FMT(word));
+		argv[(*n)++] = "--cert-file";
+		argv[(*n)++] = keep("%.*s", CD_STR_FMT(word));
+	}
+	return 0;
+}
+
 static int start_agent(struct up *up)
 {
-	const char **argv = cd_calloc(24, sizeof(*argv));
+	const char **argv = cd_calloc(24 + 2 * CERTS_MAX, sizeof(*argv));
 	struct cd_service s = {.name = "agent", .ready = exists};
 	size_t n = 0;
 
@@ -275,6 +318,8 @@ static int start_agent(struct up *up)
 	argv[n++] = AGENT_NAME;
 	argv[n++] = "--user";
 	argv[n++] = keep("%u:%u", up->ids[UP_AGENT].uid, up->ids[UP_AGENT].gid);
+	if (put_certificates(up, argv, &n))
+		return -1;
 	s.spawn.argv = argv;
 	s.spawn.as_root = true;
 	s.ctx = keep("%s/shm/sessions", up->opt.run);
