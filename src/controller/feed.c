@@ -438,6 +438,16 @@ bool cd_feeds_hurry(struct cd_ctl *ctl, const char *name)
 	return any;
 }
 
+/* Two feeds may have one place, and so one copy: one at a time writes it. */
+static bool is_being_read(const struct cd_feeds *all, const char *location)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->list[i]->busy &&
+		    !strcmp(all->list[i]->location, location))
+			return true;
+	return false;
+}
+
 void cd_feeds_tick(struct cd_ctl *ctl)
 {
 	struct cd_feeds *all = ctl->feeds;
@@ -446,7 +456,7 @@ void cd_feeds_tick(struct cd_ctl *ctl)
 	for (size_t i = 0; i < all->n; i++) {
 		struct feed *f = all->list[i];
 
-		if (!f->busy && f->due <= now &&
+		if (f->due <= now && !is_being_read(all, f->location) &&
 		    (!f->is_url || all->fetching < CD_FEED_FETCHES))
 			refresh(f);
 	}
