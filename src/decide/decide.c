@@ -210,23 +210,25 @@ static bool can_reject(const struct cd_ctx *c)
 		c->there[CD_ATTR_USER_NAME] == CD_IS_KNOWN);
 }
 
-/* Rules that a later look may still bring to more. */
+/* Candidates that a later look may still bring to more, by their place: in the
+ * list, or without one the number of the rule. cd_candidates_next() leaves the
+ * place behind it. */
 struct live {
 	bool any;
 	uint64_t bits[CD_MAX_RULES / 64];
 };
 
-static bool is_live(const struct live *l, uint32_t rule)
+static uint32_t live_words(const struct cd_candidates *k)
 {
-	return l->bits[rule / 64] >> (rule % 64) & 1;
+	return k->list ? (k->n + 63) / 64 : k->words;
 }
 
-static void set_live(struct live *l, uint32_t rule, bool on)
+static void set_live(struct live *l, uint32_t place, bool on)
 {
-	uint64_t bit = UINT64_C(1) << (rule % 64);
+	uint64_t bit = UINT64_C(1) << (place % 64);
 
-	l->bits[rule / 64] = on ? l->bits[rule / 64] | bit :
-				  l->bits[rule / 64] & ~bit;
+	l->bits[place / 64] = on ? l->bits[place / 64] | bit :
+				   l->bits[place / 64] & ~bit;
 }
 
 /* Candidates that a failing screen rules out at one look, by their place in
@@ -267,6 +269,27 @@ static bool is_dead(const struct cd_candidates *k, const struct dead *dead,
 	return k->n_screens && dead->bits[(at - 1) / 64] >> ((at - 1) % 64) & 1;
 }
 
+/* The next place that is live and not dead, as cd_candidates_next() tells it. */
+static bool next_live(const struct cd_candidates *k, const struct live *l,
+		      const struct dead *dead, uint32_t *at)
+{
+	uint32_t words = live_words(k);
+
+	for (uint32_t w = *at / 64; w < words; w++) {
+		uint64_t rest = l->bits[w];
+
+		if (k->n_screens)
+			rest &= ~dead->bits[w];
+		if (w == *at / 64)
+			rest &= ~UINT64_C(0) << (*at % 64);
+		if (!rest)
+			continue;
+		*at = w * 64 + (uint32_t)__builtin_ctzll(rest) + 1;
+		return true;
+	}
+	return false;
+}
+
 /* The rule is for one group, and the person is known not to be in it. */
 static bool is_other_group(const struct cd_ctx *c,
 			   const struct cd_snap_cand *cand)
@@ -294,7 +317,7 @@ static void pass_denies(struct cd_ctx *c, const struct cd_candidates *k,
 				take_deny(c, cand.rule, t, d);
 		} else if (cand.mode == CD_SNAP_ENFORCE ||
 			   counts(c, &rules[cand.rule])) {
-			set_live(l, cand.rule, true);
+			set_live(l, at - 1, true);
 			l->any = true;
 		} else {
 			enum cd_verdict v = judge_allow(c, &rules[cand.rule]);
@@ -321,27 +344,26 @@ static void pass_look(struct cd_ctx *c, const struct cd_candidates *k,
 {
 	const struct cd_snap_rule *rules = cd_snap_RULES(c->s);
 	uint32_t *first = &t->allow[look_gives[which]];
-	struct cd_snap_cand cand;
 	struct dead dead;
 	uint32_t at = 0;
 	bool hope;
 
 	screen(c, k, false, which, &dead);
-	while (cd_candidates_next(k, &at, &cand)) {
-		const struct cd_snap_rule *r = &rules[cand.rule];
+	while (next_live(k, l, &dead, &at)) {
+		uint32_t rule = k->list ? k->list[at - 1].rule : at - 1;
+		const struct cd_snap_rule *r = &rules[rule];
 
-		if (is_dead(k, &dead, at) || !is_live(l, cand.rule) ||
-		    (which != CD_LOOK_NOW && !look_matters(c, r, which)) ||
+		if ((which != CD_LOOK_NOW && !look_matters(c, r, which)) ||
 		    (*first != CD_NO_RULE && adds_nothing(r, d)))
 			continue;
 		if (allow_holds(c, r, which, &hope)) {
 			if (which == CD_LOOK_NOW)
 				join(d, r, *first == CD_NO_RULE);
-			note_first(first, cand.rule);
+			note_first(first, rule);
 			if (which != CD_LOOK_NOW)
 				return;
 		}
-		set_live(l, cand.rule, hope);
+		set_live(l, at - 1, hope);
 	}
 }
 
@@ -353,7 +375,7 @@ static void visit(struct cd_ctx *c, const struct cd_candidates *k,
 	struct live l;
 
 	l.any = false;
-	memset(l.bits, 0, ((size_t)cd_snap_RULES_n(c->s) + 63) / 64 * 8);
+	memset(l.bits, 0, (size_t)live_words(k) * 8);
 	pass_denies(c, k, &l, t, d);
 	if (!l.any || t->deny_true != CD_NO_RULE ||
 	    t->deny_unknown != CD_NO_RULE)
