@@ -2,9 +2,9 @@
 /*
  * One file: a header with the offset of the oldest batch, then frames. What
  * was acknowledged is punched out of the file; when nothing is left it is cut
- * to its header. The header's offset is written without a sync: after a power
- * cut some batches may be sent twice, which the receiver knows by their
- * numbers.
+ * to its header. The header is on the disk before the bytes that it leaves
+ * behind are given back: after a power cut some batches may be sent twice,
+ * which the receiver knows by their numbers, and none is looked for in a hole.
  */
 #include "agent/spool.h"
 
@@ -69,13 +69,31 @@ static int read_frame(struct cd_spool *s, uint64_t at, uint64_t end,
 	return r == 0 ? 1 : CD_E_CORRUPT;
 }
 
+/* The header, and no way back from it. */
+static int sync_header(struct cd_spool *s)
+{
+	int r = write_header(s);
+
+	return !r && fdatasync(s->fd) ? -errno : r;
+}
+
+/* Where the header says that the oldest frame is. An offset that cannot be is
+ * mended on the disk as well: behind what is added next it could be one. */
+static int find_head(struct cd_spool *s, uint64_t at, uint64_t size)
+{
+	s->head = s->end = HEADER;
+	if (at < HEADER || at > size)
+		return sync_header(s);
+	s->head = s->end = at;
+	return 0;
+}
+
 /* Counts what is there and cuts what is not whole. */
 static int recover(struct cd_spool *s, uint64_t size)
 {
 	unsigned char h[HEADER];
 	struct cd_reader r = cd_reader_make(h, sizeof(h));
 	struct cd_str payload;
-	uint64_t at;
 	int e;
 
 	s->head = s->end = HEADER;
@@ -85,8 +103,9 @@ static int recover(struct cd_spool *s, uint64_t size)
 		return ftruncate(s->fd, 0) ? -errno : write_header(s);
 	}
 	(void)cd_read_bytes(&r, 8);
-	at = cd_read_u64(&r);
-	s->head = s->end = at >= HEADER && at <= size ? at : HEADER;
+	e = find_head(s, cd_read_u64(&r), size);
+	if (e)
+		return e;
 	while ((e = read_frame(s, s->end, size, &payload)) == 1) {
 		s->end += CD_FRAME_HEADER_SIZE + payload.len;
 		s->stats.batches++;
@@ -189,6 +208,8 @@ int cd_spool_first(struct cd_spool *s, struct cd_str *ret_batch)
 int cd_spool_drop_first(struct cd_spool *s)
 {
 	uint64_t old = s->head;
+	bool empty;
+	int r;
 
 	if (s->first_size == 0)
 		return CD_E_NOTFOUND;
@@ -196,17 +217,18 @@ int cd_spool_drop_first(struct cd_spool *s)
 	s->first_size = 0;
 	if (s->stats.batches)
 		s->stats.batches--;
-	if (s->head >= s->end) {
+	empty = s->head >= s->end;
+	if (empty)
 		s->head = s->end = HEADER;
-		if (ftruncate(s->fd, HEADER))
-			return -errno;
-	} else {
-		/* not every file system can; the limit holds anyway */
-		(void)!fallocate(s->fd,
-				 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				 (off_t)old, (off_t)(s->head - old));
-	}
-	return write_header(s);
+	r = sync_header(s);
+	if (r)
+		return r;
+	if (empty)
+		return ftruncate(s->fd, HEADER) ? -errno : 0;
+	/* not every file system can; the limit holds anyway */
+	(void)!fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)old, (off_t)(s->head - old));
+	return 0;
 }
 
 void cd_spool_stats(const struct cd_spool *spool,

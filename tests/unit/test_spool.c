@@ -190,6 +190,30 @@ TEST(damage_is_counted_and_passed)
 	cd_spool_free(&s);
 }
 
+/* Beyond the end now, but not behind what is added next. */
+TEST(an_offset_that_cannot_be_is_mended)
+{
+	struct cd_spool *s;
+	uint64_t offset = 80;
+	int fd;
+
+	fresh();
+	s = opened(0);
+	cd_spool_free(&s);
+	fd = open(path, O_WRONLY);
+	ok_eq_int(pwrite(fd, &offset, 8, 8), 8);
+	close(fd);
+	s = opened(0);
+	ok_eq_int(add(s, 1), 0);
+	ok_eq_int(add(s, 2), 0);
+	cd_spool_free(&s);
+	s = opened(0);
+	ok_eq_int(first_of(s), 1);
+	ok_eq_int(cd_spool_drop_first(s), 0);
+	ok_eq_int(first_of(s), 2);
+	cd_spool_free(&s);
+}
+
 TEST(clean_up)
 {
 	unlink(path);
