@@ -7,14 +7,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "rng.h"
 #include "shm/session_table.h"
 #include "shm/table_layout.h"
-#include "shm/table_map.h"
 #include "tap.h"
 
 static char dir[64];
@@ -772,34 +770,4 @@ TEST(a_million_sessions_fit_into_160_mib)
 	ok_true(st.file_size <= 160u << 20);
 	cd_table_free(&t);
 	scratch_gone();
-}
-
-enum { LARGE = 2 << 20 };
-
-static void maps(size_t size)
-{
-	char name[] = "/tmp/cordon-map-XXXXXX", *p;
-	int fd = mkstemp(name);
-
-	unlink(name);
-	if (!ok_eq_int(pwrite(fd, "end", 3, (off_t)size - 3), 3))
-		return;
-	p = cd_table_map_file(fd, size, PROT_READ | PROT_WRITE);
-	if (ok_true(p)) {
-		ok_true(size < LARGE || (uintptr_t)p % LARGE == 0);
-		cd_table_enlarge(p, size);
-		ok_true(!memcmp(p + size - 3, "end", 3));
-		p[0] = 'x';
-		ok_eq_int(munmap(p, size), 0);
-	}
-	close(fd);
-	ok_true(!cd_table_map_file(fd, size, PROT_READ));
-}
-
-TEST(files_are_mapped_where_large_pages_fit)
-{
-	maps(100);
-	maps(LARGE - 1);
-	maps(LARGE);
-	maps(5 * LARGE + 100);
 }
