@@ -15,77 +15,19 @@
  * Servers that are written as a name are not checked: whose addresses they
  * are is only known while a request asks for them.
  */
-#include "ngx_cordon_check.h"
+#include "ngx_cordon_check_set.h"
 #include <ngx_event_connect.h>
-
-#include "base/str.h"
-#include "shm/health.h"
 
 
 #define NGX_CORDON_CHECK_ZONE     (256 * 1024)
 #define NGX_CORDON_CHECK_TIMEOUT  5000      /* ms, for all of a check */
-#define NGX_CORDON_CHECK_FIRST    1000      /* ms, all first checks begin in */
 #define NGX_CORDON_CHECK_AT_ONCE  256       /* under way at the same time */
 #define NGX_CORDON_CHECK_DETAIL   160
 
 
-typedef enum {
-    NGX_CORDON_CHECK_IDLE = 0,
-    NGX_CORDON_CHECK_CONNECT,
-    NGX_CORDON_CHECK_HANDSHAKE,
-    NGX_CORDON_CHECK_SEND,
-    NGX_CORDON_CHECK_READ
-} ngx_cordon_check_step_e;
+ngx_cordon_checks_t  ngx_cordon_checks;
 
 
-typedef struct {
-    ngx_rbtree_node_t        node;          /* key: cd_health_key() */
-    ngx_queue_t              queue;
-    ngx_event_t              timer;         /* the next one; or a timeout */
-    ngx_cordon_addr_t        addr;
-    struct cd_health_state   state;
-    uint32_t                 every;
-    uint32_t                 fall;
-    uint32_t                 rise;
-    ngx_cordon_check_step_e  step;
-    ngx_connection_t        *connection;
-    size_t                   sent;
-    size_t                   got;
-    u_char                   answer[CD_HEALTH_LINE];
-    unsigned                 tls:1;
-    ngx_str_t                app;
-    ngx_str_t                host;          /* for the certificate */
-    ngx_str_t                request;       /* empty: only connects */
-    u_char                   text[1];       /* ... all three */
-} ngx_cordon_check_t;
-
-
-typedef struct {
-    ngx_rbtree_t             tree;
-    ngx_rbtree_node_t        sentinel;
-    ngx_queue_t              queue;
-    ngx_uint_t               n;
-} ngx_cordon_check_set_t;
-
-
-static struct {
-    ngx_cordon_worker_t     *w;
-    ngx_slab_pool_t         *pool;
-    struct cd_health_map    *map;
-    enum cd_app_kind         kind;
-    ngx_ssl_t               *ssl;
-    ngx_log_t                log;           /* of the checks' sockets */
-    ngx_log_t               *cycle_log;
-    ngx_connection_t         dummy;         /* what timers belong to */
-    ngx_cordon_check_set_t   sets[2];
-    ngx_cordon_check_set_t  *set;           /* NULL: not our work */
-    ngx_uint_t               running;
-    unsigned                 taken:1;       /* `hash` is of the set */
-    uint8_t                  hash[CD_SNAPMAP_HASH_LEN];
-} ngx_cordon_checks;
-
-
-static void ngx_cordon_check_timer(ngx_event_t *ev);
 static void ngx_cordon_check_io(ngx_event_t *ev);
 static void ngx_cordon_check_go(ngx_cordon_check_t *t);
 
@@ -164,7 +106,7 @@ ngx_cordon_check_ssl(ngx_conf_t *cf, ngx_str_t *trust)
 }
 
 
-static uint64_t
+uint64_t
 ngx_cordon_check_key(const struct cd_app *app, const struct cd_health *health,
     const struct cd_upstream *upstream)
 {
@@ -185,7 +127,7 @@ ngx_cordon_check_is_down(const struct cd_app *app,
 
 /* ---- outcomes ---- */
 
-static void
+void
 ngx_cordon_check_close(ngx_cordon_check_t *t)
 {
     ngx_pool_t        *pool;
@@ -613,7 +555,7 @@ ngx_cordon_check_begin(ngx_cordon_check_t *t)
 }
 
 
-static void
+void
 ngx_cordon_check_timer(ngx_event_t *ev)
 {
     ngx_cordon_check_t  *t;
@@ -641,272 +583,6 @@ ngx_cordon_check_timer(ngx_event_t *ev)
 }
 
 
-/* ---- the set ---- */
-
-static void
-ngx_cordon_check_set_init(ngx_cordon_check_set_t *set)
-{
-    ngx_rbtree_init(&set->tree, &set->sentinel, ngx_rbtree_insert_value);
-    ngx_queue_init(&set->queue);
-    set->n = 0;
-}
-
-
-static void
-ngx_cordon_check_set_done(ngx_cordon_check_set_t *set)
-{
-    ngx_queue_t         *q;
-    ngx_cordon_check_t  *t;
-
-    while (!ngx_queue_empty(&set->queue)) {
-        q = ngx_queue_head(&set->queue);
-        ngx_queue_remove(q);
-
-        t = ngx_queue_data(q, ngx_cordon_check_t, queue);
-        ngx_cordon_check_close(t);
-        ngx_free(t);
-    }
-
-    ngx_cordon_check_set_init(set);
-}
-
-
-static ngx_cordon_check_t *
-ngx_cordon_check_find(ngx_cordon_check_set_t *set, uint64_t key)
-{
-    ngx_rbtree_node_t  *node;
-
-    node = set->tree.root;
-
-    while (node != set->tree.sentinel) {
-        if (node->key == key) {
-            return (ngx_cordon_check_t *) (void *) node;
-        }
-
-        node = key < node->key ? node->left : node->right;
-    }
-
-    return NULL;
-}
-
-
-static bool
-ngx_cordon_check_wanted(void *ctx, uint64_t key)
-{
-    return ngx_cordon_check_find(ctx, key) != NULL;
-}
-
-
-/* Text behind the struct: name of the app, name for the certificate with a
- * zero, request. */
-
-static ngx_cordon_check_t *
-ngx_cordon_check_create(const struct cd_app *app, struct cd_str first,
-    const struct cd_health *health, const struct cd_upstream *upstream)
-{
-    size_t               size;
-    u_char              *p;
-    ngx_uint_t           brackets;
-    ngx_cordon_check_t  *t;
-
-    static const char  form[] = "GET %*s HTTP/1.1\r\nHost: %s%*s%s:%ud\r\n"
-        "User-Agent: cordon-health\r\nAccept: */*\r\nConnection: close\r\n\r\n";
-
-    size = app->name.len + first.len + 1 + sizeof(form) + health->path.len
-           + upstream->host.len + 16;
-
-    t = ngx_alloc(sizeof(ngx_cordon_check_t) + size,
-                  ngx_cordon_checks.cycle_log);
-    if (t == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(t, sizeof(ngx_cordon_check_t));
-
-    t->app.data = t->text;
-    t->app.len = app->name.len;
-    p = ngx_cpymem(t->text, app->name.ptr, app->name.len);
-
-    t->host.data = p;
-    t->host.len = first.len;
-    p = ngx_cpymem(p, first.ptr, first.len);
-    *p++ = '\0';
-
-    t->request.data = p;
-
-    if (health->path.len) {
-        brackets = upstream->addr.family == 6;
-        t->request.len = (size_t)
-            (ngx_snprintf(p, size, form, health->path.len, health->path.ptr,
-                          brackets ? "[" : "", upstream->host.len,
-                          upstream->host.ptr, brackets ? "]" : "",
-                          (uint32_t) upstream->port)
-             - p);
-    }
-
-    return t;
-}
-
-
-static void
-ngx_cordon_check_add(const struct cd_app *app, struct cd_str first,
-    const struct cd_health *health, const struct cd_upstream *upstream,
-    ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old)
-{
-    uint64_t             key;
-    ngx_msec_t           wait;
-    ngx_msec_int_t       left;
-    ngx_cordon_check_t  *t, *was;
-
-    key = ngx_cordon_check_key(app, health, upstream);
-
-    if (ngx_cordon_check_find(set, key)) {
-        return;                                 /* written twice */
-    }
-
-    t = ngx_cordon_check_create(app, first, health, upstream);
-
-    if (t == NULL) {
-        return;
-    }
-
-    (void) ngx_cordon_addr_make(&t->addr, upstream);
-
-    t->every = health->every;
-    t->fall = health->fall;
-    t->rise = health->rise;
-    t->tls = app->upstream_tls;
-    t->state.down = cd_health_is_down(ngx_cordon_checks.map, key);
-    t->timer.handler = ngx_cordon_check_timer;
-    t->timer.data = &ngx_cordon_checks.dummy;
-    t->timer.log = ngx_cordon_checks.cycle_log;
-    t->timer.cancelable = 1;
-    t->node.key = key;
-
-    ngx_rbtree_insert(&set->tree, &t->node);
-    ngx_queue_insert_tail(&set->queue, &t->queue);
-    set->n++;
-
-    wait = ngx_min((ngx_msec_t) t->every * 1000, NGX_CORDON_CHECK_FIRST);
-    was = ngx_cordon_check_find(old, key);
-
-    if (was == NULL) {
-        ngx_cordon_random(ngx_cordon_checks.w, (u_char *) &key, sizeof(key));
-        ngx_add_timer(&t->timer, key % wait);
-        return;
-    }
-
-    /* goes on as it was, also when policies come faster than checks */
-
-    t->state = was->state;
-    left = was->step == NGX_CORDON_CHECK_IDLE
-           ? (ngx_msec_int_t) (was->timer.timer.key - ngx_current_msec) : 0;
-    left = ngx_min(left, (ngx_msec_int_t) t->every * 1000);
-
-    ngx_add_timer(&t->timer, (ngx_msec_t) ngx_max(left, 0));
-}
-
-
-static void
-ngx_cordon_check_app(const struct cd_snapshot *snapshot,
-    const struct cd_app *app, ngx_cordon_check_set_t *set,
-    ngx_cordon_check_set_t *old)
-{
-    uint32_t            i;
-    struct cd_str       first;
-    struct cd_health    health;
-    struct cd_upstream  upstream;
-
-    if (!cd_snapshot_app_health(snapshot, app->index, &health)) {
-        return;
-    }
-
-    first = CD_STR_NULL;
-
-    for (i = 0; i < app->n_upstreams && i < NGX_CORDON_UPSTREAMS; i++) {
-
-        if (!cd_snapshot_upstream(snapshot, app->index, i, &upstream)) {
-            continue;
-        }
-
-        if (i == 0) {
-            first = upstream.host;              /* what requests insist on */
-        }
-
-        if (upstream.addr.family && set->n < CD_HEALTH_MAX) {
-            ngx_cordon_check_add(app, first, &health, &upstream, set, old);
-        }
-    }
-}
-
-
-static void
-ngx_cordon_check_take(const struct cd_snapshot *snapshot)
-{
-    uint32_t                 i;
-    struct cd_app            app;
-    ngx_cordon_check_set_t  *set, *old;
-
-    old = ngx_cordon_checks.set;
-    set = old == &ngx_cordon_checks.sets[0] ? &ngx_cordon_checks.sets[1]
-                                            : &ngx_cordon_checks.sets[0];
-    ngx_cordon_check_set_init(set);
-
-    for (i = 0; i < cd_snapshot_app_count(snapshot); i++) {
-        if (cd_snapshot_app(snapshot, i, &app)
-            && app.kind == ngx_cordon_checks.kind)
-        {
-            ngx_cordon_check_app(snapshot, &app, set, old);
-        }
-    }
-
-    if (set->n == CD_HEALTH_MAX) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cordon_checks.cycle_log, 0,
-                      "cordon: the health of %ui servers is checked, of no "
-                      "more", set->n);
-    }
-
-    ngx_cordon_check_set_done(old);
-    ngx_cordon_checks.set = set;
-
-    ngx_shmtx_lock(&ngx_cordon_checks.pool->mutex);
-    cd_health_keep(ngx_cordon_checks.map, ngx_cordon_check_wanted, set);
-    ngx_shmtx_unlock(&ngx_cordon_checks.pool->mutex);
-}
-
-
-void
-ngx_cordon_check_tick(void)
-{
-    ngx_cordon_worker_t  *w;
-
-    if (ngx_cordon_checks.set == NULL) {
-        return;
-    }
-
-    if (ngx_exiting) {
-        ngx_cordon_check_done();                /* the successor's work */
-        return;
-    }
-
-    w = ngx_cordon_checks.w;
-
-    if (w->policy == NULL
-        || (ngx_cordon_checks.taken
-            && ngx_memcmp(w->policy->hash, ngx_cordon_checks.hash,
-                          CD_SNAPMAP_HASH_LEN)
-               == 0))
-    {
-        return;
-    }
-
-    ngx_memcpy(ngx_cordon_checks.hash, w->policy->hash, CD_SNAPMAP_HASH_LEN);
-    ngx_cordon_checks.taken = 1;
-
-    ngx_cordon_check_take(w->policy->snapshot);
-}
-
-
 /* ---- the worker ---- */
 
 void
@@ -929,15 +605,5 @@ ngx_cordon_check_init(ngx_cordon_worker_t *w, ngx_shm_zone_t *zone,
     if (ngx_worker == 0) {
         ngx_cordon_checks.set = &ngx_cordon_checks.sets[0];
         ngx_cordon_check_set_init(ngx_cordon_checks.set);
-    }
-}
-
-
-void
-ngx_cordon_check_done(void)
-{
-    if (ngx_cordon_checks.set) {
-        ngx_cordon_check_set_done(ngx_cordon_checks.set);
-        ngx_cordon_checks.set = NULL;
     }
 }

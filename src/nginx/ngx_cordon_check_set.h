@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Health checks from inside: _check.c is the zone and one check, _check_set.c
+ * which servers are checked.
+ */
+#ifndef _NGX_CORDON_CHECK_SET_H_INCLUDED_
+#define _NGX_CORDON_CHECK_SET_H_INCLUDED_
+
+
+#include "ngx_cordon_check.h"
+
+#include "base/str.h"
+#include "shm/health.h"
+
+
+typedef enum {
+    NGX_CORDON_CHECK_IDLE = 0,
+    NGX_CORDON_CHECK_CONNECT,
+    NGX_CORDON_CHECK_HANDSHAKE,
+    NGX_CORDON_CHECK_SEND,
+    NGX_CORDON_CHECK_READ
+} ngx_cordon_check_step_e;
+
+
+typedef struct {
+    ngx_rbtree_node_t        node;          /* key: cd_health_key() */
+    ngx_queue_t              queue;
+    ngx_event_t              timer;         /* the next one; or a timeout */
+    ngx_cordon_addr_t        addr;
+    struct cd_health_state   state;
+    uint32_t                 every;
+    uint32_t                 fall;
+    uint32_t                 rise;
+    ngx_cordon_check_step_e  step;
+    ngx_connection_t        *connection;
+    size_t                   sent;
+    size_t                   got;
+    u_char                   answer[CD_HEALTH_LINE];
+    unsigned                 tls:1;
+    ngx_str_t                app;
+    ngx_str_t                host;          /* for the certificate */
+    ngx_str_t                request;       /* empty: only connects */
+    u_char                   text[1];       /* ... all three */
+} ngx_cordon_check_t;
+
+
+typedef struct {
+    ngx_rbtree_t             tree;
+    ngx_rbtree_node_t        sentinel;
+    ngx_queue_t              queue;
+    ngx_uint_t               n;
+} ngx_cordon_check_set_t;
+
+
+typedef struct {
+    ngx_cordon_worker_t     *w;
+    ngx_slab_pool_t         *pool;
+    struct cd_health_map    *map;
+    enum cd_app_kind         kind;
+    ngx_ssl_t               *ssl;
+    ngx_log_t                log;           /* of the checks' sockets */
+    ngx_log_t               *cycle_log;
+    ngx_connection_t         dummy;         /* what timers belong to */
+    ngx_cordon_check_set_t   sets[2];
+    ngx_cordon_check_set_t  *set;           /* NULL: not our work */
+    ngx_uint_t               running;
+    unsigned                 taken:1;       /* `hash` is of the set */
+    uint8_t                  hash[CD_SNAPMAP_HASH_LEN];
+} ngx_cordon_checks_t;
+
+
+/* of this worker */
+extern ngx_cordon_checks_t  ngx_cordon_checks;
+
+
+uint64_t ngx_cordon_check_key(const struct cd_app *app,
+    const struct cd_health *health, const struct cd_upstream *upstream);
+void ngx_cordon_check_set_init(ngx_cordon_check_set_t *set);
+/* Ends what is under way, without an outcome. */
+void ngx_cordon_check_close(ngx_cordon_check_t *t);
+void ngx_cordon_check_timer(ngx_event_t *ev);
+
+
+#endif /* _NGX_CORDON_CHECK_SET_H_INCLUDED_ */
