@@ -118,6 +118,11 @@ static int map_ring(struct cd_ring *ring)
 
 	if (!err)
 		err = claim_fd(ring->fd);
+	/* all of it now: a page that a full disk has no room for later would
+	 * kill this process in the middle of a request */
+	if (!err)
+		err = -posix_fallocate(ring->fd, 0,
+				       (off_t)ring->size + CD_RING_HEADER_SIZE);
 	if (err)
 		return err;
 	p = mmap(NULL, CD_RING_HEADER_SIZE + (size_t)ring->size,
