@@ -96,8 +96,16 @@ static void fetch_now(struct cd_front *f)
 		cd_retry_later(&f->fetch);
 }
 
+/* It was not the bundle's fault, and may go another time. */
+static bool may_pass(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -ENOMEM ||
+	       err == -EIO || err == -ENFILE || err == -EMFILE;
+}
+
 /* A refusal is final for that bundle: the same bytes would be refused again.
- * What was wanted meanwhile is fetched next. */
+ * What was wanted meanwhile is fetched next. When the root half could not
+ * write it, it is asked again until it can, and that is told once. */
 static void on_result(struct cd_front *f,
 		      const struct cd_agent_broker_result *r)
 {
@@ -108,6 +116,12 @@ static void on_result(struct cd_front *f,
 		cd_front_event(f, CD_EVENT_BUNDLE_ACCEPTED, r->serial, r->hash,
 			       CD_STR_NULL);
 		cd_front_certs_look(f);
+	} else if (may_pass(r->result)) {
+		if (f->told != f->wanted.serial)
+			refused(f, r->result, r->text);
+		f->told = f->wanted.serial;
+		cd_retry_later(&f->fetch);
+		return;
 	} else {
 		refused(f, r->result, r->text);
 		f->wanted.serial = 0;

@@ -47,6 +47,7 @@ struct cd_front {
 	uint64_t serial; /* in force */
 	bool knows_serial; /* the root half has said it */
 	struct cd_change_bundle wanted; /* serial 0: none */
+	uint64_t told; /* serial that could not be written, and was told */
 	bool fetching, asking;
 
 	/* certs.c */
