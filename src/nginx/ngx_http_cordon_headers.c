@@ -205,8 +205,10 @@ ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token)
 
 
 /*
- * Takes our cookies out of a Cookie header, in place: what stays never grows.
- * The token that the broker is asked with was copied before.
+ * Takes our cookies out of a Cookie header, in place. What stays never grows:
+ * between two cookies there is a ";" at least, and a blank is written behind
+ * it only where there is room before the next. The token that the broker is
+ * asked with was copied before.
  */
 
 static void
@@ -232,7 +234,10 @@ ngx_http_cordon_strip_cookie(ngx_table_elt_t *h)
 
         if (out != h->value.data) {
             *out++ = ';';
-            *out++ = ' ';
+
+            if (out < cookie.data) {
+                *out++ = ' ';
+            }
         }
 
         out = ngx_movemem(out, cookie.data, cookie.len);
