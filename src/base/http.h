@@ -27,4 +27,23 @@ struct cd_traceparent {
  */
 bool cd_traceparent_parse(struct cd_str text, struct cd_traceparent *ret);
 
+/*
+ * The path of a request (up to "?"), decoded once, and encoded again in the one
+ * form that is decided and forwarded. out: 4 * raw.len bytes, which both
+ * results lie in. -EINVAL for what has two readings: encoded "/", "\\", "." or
+ * control bytes, ";" in either form, empty, "." and ".." segments, a "%" that
+ * stays before two hexadecimal digits, bytes that are not UTF-8, "#".
+ */
+int cd_path_normalize(struct cd_str raw, char *out, struct cd_str *ret_path,
+		      struct cd_str *ret_encoded);
+
+/* How many cookies of a Cookie header have this very name, at most 2 are
+ * told apart; *ret_value is of the last one. */
+unsigned int cd_cookie_count(struct cd_str header, struct cd_str name,
+			     struct cd_str *ret_value);
+
+/* Takes the cookies whose names begin with `prefix`, in any case, out of a
+ * Cookie header, in place. Returns its new length, never above len. */
+size_t cd_cookie_strip(char *header, size_t len, struct cd_str prefix);
+
 #endif

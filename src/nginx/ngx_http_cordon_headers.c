@@ -9,6 +9,8 @@
  */
 #include "ngx_http_cordon.h"
 
+#include "base/http.h"
+
 
 typedef struct {
     const char  *name;
@@ -128,41 +130,6 @@ ngx_http_cordon_is_forged(ngx_table_elt_t *h)
 }
 
 
-/* The next "name=value" of a Cookie header, without blanks around it. */
-
-static ngx_uint_t
-ngx_http_cordon_cookie_next(u_char **pos, u_char *end, ngx_str_t *cookie)
-{
-    u_char  *p, *last;
-
-    p = *pos;
-
-    while (p < end && (*p == ' ' || *p == '\t' || *p == ';')) {
-        p++;
-    }
-
-    if (p == end) {
-        return 0;
-    }
-
-    last = ngx_strlchr(p, end, ';');
-    if (last == NULL) {
-        last = end;
-    }
-
-    *pos = last;
-
-    while (last > p && (last[-1] == ' ' || last[-1] == '\t')) {
-        last--;
-    }
-
-    cookie->data = p;
-    cookie->len = (size_t) (last - p);
-
-    return 1;
-}
-
-
 /*
  * The value of __Host-cordon. Declined when there is none, or more than one:
  * which of two was meant is not ours to guess.
@@ -171,79 +138,34 @@ ngx_http_cordon_cookie_next(u_char **pos, u_char *end, ngx_str_t *cookie)
 ngx_int_t
 ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token)
 {
-    u_char            *p, *end;
-    ngx_str_t          cookie;
     ngx_uint_t         i, found;
+    struct cd_str      value;
     ngx_table_elt_t  **h;
 
-    static const char  name[] = "__Host-cordon=";
-
     found = 0;
+    value = CD_STR_NULL;
     h = r->headers_in.cookies.elts;
 
     for (i = 0; i < r->headers_in.cookies.nelts; i++) {
-        p = h[i]->value.data;
-        end = p + h[i]->value.len;
-
-        while (ngx_http_cordon_cookie_next(&p, end, &cookie)) {
-
-            if (cookie.len < sizeof(name) - 1
-                || ngx_strncmp(cookie.data, name, sizeof(name) - 1) != 0)
-            {
-                continue;
-            }
-
-            found++;
-            token->data = cookie.data + sizeof(name) - 1;
-            token->len = cookie.len - (sizeof(name) - 1);
-        }
+        found += cd_cookie_count(ngx_cordon_str(&h[i]->value),
+                                 CD_STR("__Host-cordon"), &value);
     }
+
+    token->data = (u_char *) (uintptr_t) value.ptr;
+    token->len = value.len;
 
     return (found == 1 && token->len && token->len <= 128) ? NGX_OK
                                                            : NGX_DECLINED;
 }
 
 
-/*
- * Takes our cookies out of a Cookie header, in place. What stays never grows:
- * between two cookies there is a ";" at least, and a blank is written behind
- * it only where there is room before the next. The token that the broker is
- * asked with was copied before.
- */
+/* The token that the broker is asked with was copied before. */
 
 static void
 ngx_http_cordon_strip_cookie(ngx_table_elt_t *h)
 {
-    u_char     *p, *end, *out;
-    ngx_str_t   cookie;
-
-    static const char  prefix[] = "__Host-cordon";
-
-    p = h->value.data;
-    end = p + h->value.len;
-    out = h->value.data;
-
-    while (ngx_http_cordon_cookie_next(&p, end, &cookie)) {
-
-        if (cookie.len >= sizeof(prefix) - 1
-            && ngx_strncasecmp(cookie.data, (u_char *) (uintptr_t) prefix,
-                               sizeof(prefix) - 1) == 0)
-        {
-            continue;
-        }
-
-        if (out != h->value.data) {
-            *out++ = ';';
-
-            if (out < cookie.data) {
-                *out++ = ' ';
-            }
-        }
-
-        out = ngx_movemem(out, cookie.data, cookie.len);
-    }
-
-    h->value.len = (size_t) (out - h->value.data);
+    h->value.len = cd_cookie_strip((char *) h->value.data, h->value.len,
+                                   CD_STR("__Host-cordon"));
 
     if (h->value.len == 0) {
         ngx_http_cordon_drop(h);

@@ -15,165 +15,15 @@
  */
 #include "ngx_http_cordon.h"
 
-#include "base/str.h"
-
-
-/* Bytes that stand for themselves in a path: RFC 3986 pchar without ';',
- * and the slash. */
-static uint32_t  ngx_http_cordon_plain[] = {
-    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
-
-                /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
-    0x27ffffd2, /* 0010 0111 1111 1111  1111 1111 1101 0010 */
-
-                /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
-    0x87ffffff, /* 1000 0111 1111 1111  1111 1111 1111 1111 */
-
-                /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
-    0x47fffffe, /* 0100 0111 1111 1111  1111 1111 1111 1110 */
-
-    0x00000000, 0x00000000, 0x00000000, 0x00000000
-};
-
-
-static ngx_int_t
-ngx_http_cordon_hex(u_char c)
-{
-    u_char  lower;
-
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    lower = (u_char) (c | 0x20);
-
-    if (lower >= 'a' && lower <= 'f') {
-        return lower - 'a' + 10;
-    }
-
-    return -1;
-}
-
-
-/* One byte of the path, decoded. -1: it must not be in a path. */
-
-static ngx_int_t
-ngx_http_cordon_unescape(u_char **pos, u_char *end)
-{
-    u_char     *p;
-    ngx_int_t   high, low, c;
-
-    p = *pos;
-
-    if (*p != '%') {
-        *pos = p + 1;
-
-        return (*p <= 0x20 || *p >= 0x7f || *p == '\\' || *p == ';'
-                || *p == '#')
-               ? -1 : *p;
-    }
-
-    if (end - p < 3) {
-        return -1;
-    }
-
-    high = ngx_http_cordon_hex(p[1]);
-    low = ngx_http_cordon_hex(p[2]);
-
-    if (high < 0 || low < 0) {
-        return -1;
-    }
-
-    c = high * 16 + low;
-    *pos = p + 3;
-
-    if (c < 0x20 || c == 0x7f || c == '/' || c == '\\' || c == ';'
-        || c == '.')
-    {
-        return -1;
-    }
-
-    return c;
-}
-
-
-/* Decoded, no byte sequence may be left that could be decoded once more. */
-
-static ngx_int_t
-ngx_http_cordon_is_final(u_char *p, u_char *end)
-{
-    while ((p = ngx_strlchr(p, end, '%')) != NULL) {
-        p++;
-
-        if (end - p >= 2 && ngx_http_cordon_hex(p[0]) >= 0
-            && ngx_http_cordon_hex(p[1]) >= 0)
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* No empty, "." or ".." segment; an empty last one is a final slash. */
-
-static ngx_int_t
-ngx_http_cordon_segments(u_char *p, u_char *end)
-{
-    size_t   len;
-    u_char  *slash;
-
-    while (p < end) {
-        p++;                                    /* the slash before it */
-
-        slash = ngx_strlchr(p, end, '/');
-        len = (size_t) ((slash ? slash : end) - p);
-
-        if ((len == 0 && slash) || (len == 1 && p[0] == '.')
-            || (len == 2 && p[0] == '.' && p[1] == '.'))
-        {
-            return NGX_DECLINED;
-        }
-
-        p += len;
-    }
-
-    return NGX_OK;
-}
-
-
-static u_char *
-ngx_http_cordon_escape(u_char *out, u_char *p, u_char *end)
-{
-    static u_char  hex[] = "0123456789ABCDEF";
-
-    for ( ; p < end; p++) {
-
-        if (ngx_http_cordon_plain[*p >> 5] & (1U << (*p & 0x1f))) {
-            *out++ = *p;
-            continue;
-        }
-
-        *out++ = '%';
-        *out++ = hex[*p >> 4];
-        *out++ = hex[*p & 0xf];
-    }
-
-    return out;
-}
+#include "base/http.h"
 
 
 ngx_int_t
 ngx_http_cordon_path(ngx_pool_t *pool, ngx_str_t *raw, ngx_str_t *path,
     ngx_str_t *encoded)
 {
-    u_char     *p, *end, *out;
-    ngx_int_t   c;
-
-    if (raw->len == 0 || raw->data[0] != '/') {
-        return NGX_DECLINED;
-    }
+    char           *out;
+    struct cd_str   p, e;
 
     /* decoded and, behind it, encoded: three bytes for one at most */
 
@@ -182,29 +32,14 @@ ngx_http_cordon_path(ngx_pool_t *pool, ngx_str_t *raw, ngx_str_t *path,
         return NGX_ERROR;
     }
 
-    path->data = out;
-
-    for (p = raw->data, end = p + raw->len; p < end; /* void */ ) {
-        c = ngx_http_cordon_unescape(&p, end);
-        if (c < 0) {
-            return NGX_DECLINED;
-        }
-
-        *out++ = (u_char) c;
-    }
-
-    path->len = (size_t) (out - path->data);
-
-    if (ngx_http_cordon_segments(path->data, out) != NGX_OK
-        || !ngx_http_cordon_is_final(path->data, out)
-        || !cd_utf8_is_valid(cd_str_make(path->data, path->len)))
-    {
+    if (cd_path_normalize(ngx_cordon_str(raw), out, &p, &e) != 0) {
         return NGX_DECLINED;
     }
 
-    encoded->data = out;
-    out = ngx_http_cordon_escape(out, path->data, path->data + path->len);
-    encoded->len = (size_t) (out - encoded->data);
+    path->data = (u_char *) out;
+    path->len = p.len;
+    encoded->data = path->data + p.len;
+    encoded->len = e.len;
 
     return NGX_OK;
 }
