@@ -66,3 +66,76 @@ TEST(what_is_no_traceparent_changes_nothing)
 		ok_true(!memcmp(&t, &before, sizeof(t)));
 	}
 }
+
+static const char *normal(const char *raw)
+{
+	static char out[1024];
+	struct cd_str path, encoded;
+
+	if (cd_path_normalize(cd_str_from(raw), out, &path, &encoded))
+		return "-";
+	out[path.len + encoded.len] = '\0';
+	return out + path.len;
+}
+
+TEST(a_path_has_one_form_or_none)
+{
+	static const char *const rows[][2] = {
+		{"/a", "/a"},
+		{"/%61%2D%7E", "/a-~"},
+		{"/%3C%3e%22", "/%3C%3E%22"},
+		{"/%c3%bc/", "/%C3%BC/"},
+		{"/100%25", "/100%25"},
+		{"/...", "/..."},
+		{"", "-"},
+		{"a", "-"},
+		{"/a//b", "-"},
+		{"/./a", "-"},
+		{"/a/..", "-"},
+		{"/%2e%2e/a", "-"},
+		{"/a%2fb", "-"},
+		{"/a%5cb", "-"},
+		{"/a;b", "-"},
+		{"/a%3Bb", "-"},
+		{"/%252e", "-"},
+		{"/%ff", "-"},
+		{"/%", "-"},
+		{"/%zz", "-"},
+		{"/a b", "-"},
+		{"/%00", "-"},
+	};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(rows); i++)
+		ok_eq_str(normal(rows[i][0]), rows[i][1]);
+}
+
+TEST(our_cookies_are_taken_out_in_place)
+{
+	static const struct {
+		const char *sent, *left;
+		unsigned int count;
+	} rows[] = {
+		{"a=1; __Host-cordon=tok; b=2", "a=1; b=2", 1},
+		{"a=1;b=2;__Host-cordon=tok", "a=1;b=2", 1},
+		{"a;b;c;d", "a;b;c;d", 0},
+		{"__Host-cordon=a;__Host-cordon=b;c", "c", 2},
+		{"__host-CORDON-x=1", "", 0},
+		{"x__Host-cordon=1", "x__Host-cordon=1", 0},
+		{" ;;\t a=1 ;; b", "a=1; b", 0},
+		{"", "", 0},
+	};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(rows); i++) {
+		struct cd_str value;
+		char text[64] = {0};
+		size_t len = strlen(rows[i].sent);
+
+		memcpy(text, rows[i].sent, len);
+		ok_eq_uint(cd_cookie_count(cd_str_make(text, len),
+					   CD_STR("__Host-cordon"), &value),
+			   rows[i].count);
+		len = cd_cookie_strip(text, len, CD_STR("__Host-cordon"));
+		text[len] = '\0';
+		ok_eq_str(text, rows[i].left);
+	}
+}
