@@ -44,7 +44,8 @@ struct agent {
 };
 
 static struct {
-	const char *host, *api;
+	char *host; /* OpenSSL takes it without const */
+	const char *api;
 	int port, agents, rounds;
 } opt;
 static struct agent agents[AGENTS_MAX];
