@@ -28,15 +28,6 @@ static uint64_t rng_env(const char *name, uint64_t otherwise)
 	return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-/* A generator of its own for each purpose: salt keeps them apart. */
-__attribute__((unused)) static struct rng rng_init(uint64_t salt)
-{
-	uint64_t seed = rng_env("CORDON_SEED", 1);
-
-	printf("# CORDON_SEED=%llu\n", (unsigned long long)seed);
-	return (struct rng){seed * 0x9e3779b97f4a7c15u ^ salt};
-}
-
 __attribute__((unused)) static uint64_t rng_u64(struct rng *r)
 {
 	uint64_t z = (r->s += 0x9e3779b97f4a7c15u);
@@ -44,6 +35,19 @@ __attribute__((unused)) static uint64_t rng_u64(struct rng *r)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return z ^ (z >> 31);
+}
+
+/* A generator of its own for each purpose: salt keeps them apart. The
+ * seed is mixed first: of neighbours as they are, one would be the other a step
+ * later. */
+__attribute__((unused)) static struct rng rng_init(uint64_t salt)
+{
+	uint64_t seed = rng_env("CORDON_SEED", 1);
+	struct rng r = {seed};
+
+	printf("# CORDON_SEED=%llu\n", (unsigned long long)seed);
+	r.s = rng_u64(&r) ^ salt;
+	return r;
 }
 
 /* In [0, n), n > 0. The bias of n / 2^64 is of no interest to tests. */
