@@ -323,29 +323,35 @@ static void callback_done(void *arg, bool acknowledged)
 	callback_free(c);
 }
 
-/* Uses the code up: the person session's id and the target. */
+/* Uses the code up, whoever brings it: a code that came to another browser or
+ * app than it was for is known to somebody, and good for nobody any more. The
+ * person session's id and the target. */
 static int use_code(struct cd_call *call, const struct cd_app *app,
 		    int64_t *ret_parent, struct cd_buf *to)
 {
 	struct cd_query q cd_auto(cd_query_done) = {0};
 	struct cd_str code = cd_str_from(cd_http_query(call->req, "code"));
-	uint8_t key[CD_TOKEN_KEY], browser[CD_TOKEN_KEY];
+	uint8_t key[CD_TOKEN_KEY], browser[CD_TOKEN_KEY] = {0};
 	struct cd_str cookie;
 	int r;
 
-	if (!cd_http_cookie(call->req, CD_COOKIE_STATE, &cookie) ||
-	    cd_token_key(cookie, browser) < 0 || cd_token_key(code, key) < 0)
+	if (cd_token_key(code, key) < 0)
 		return CD_E_NOTFOUND;
+	if (cd_http_cookie(call->req, CD_COOKIE_STATE, &cookie) &&
+	    cd_token_key(cookie, browser) < 0)
+		memset(browser, 0, sizeof(browser)); /* nobody's */
 	r = cd_query_start(&q, call->ctl->store,
-			   "DELETE FROM code WHERE key = ?1 AND browser = ?2"
-			   " AND app = ?3 AND expires > ?4"
-			   " RETURNING session, target",
+			   "DELETE FROM code WHERE key = ?1 RETURNING session,"
+			   " target, browser = ?2 AND app = ?3"
+			   " AND expires > ?4",
 			   "bbsi", cd_str_make(key, sizeof(key)),
 			   cd_str_make(browser, sizeof(browser)), app->name,
 			   cd_now());
 	r = cd_query_one(&q, r);
 	if (r < 0)
 		return r;
+	if (!cd_query_int(&q, 2))
+		return CD_E_NOTFOUND;
 	*ret_parent = cd_query_int(&q, 0);
 	cd_buf_str(to, cd_target_or_root(cd_query_str(&q, 1)));
 	return to->err;
@@ -402,6 +408,11 @@ static int open_app(struct callback *c, const struct cd_app *app)
 	if (r < 0)
 		return r;
 	r = use_code(c->call, app, &parent, &c->to);
+	if (r == CD_E_NOTFOUND) {
+		int end = cd_ctl_end(c->call->ctl, 0); /* the code is gone */
+
+		return end < 0 ? end : r;
+	}
 	if (!r)
 		r = end_previous(c->call, app);
 	if (!r)

@@ -2,9 +2,32 @@
 /*
  * What browsers do with a Location decides what is safe here: they strip tabs
  * and line ends, read a backslash as a slash, and take two slashes at the
- * start as a host.
+ * start as a host, and take dot segments away, "%2e" ones too.
  */
 #include "controller/redirect.h"
+
+#include <strings.h>
+
+/* "." or ".." between slashes, a dot written in either way. */
+static bool has_dot_segment(struct cd_str path)
+{
+	while (path.len) {
+		struct cd_str segment = cd_str_split(path, '/', &path);
+		size_t i = 0, dots = 0;
+
+		for (; i < segment.len; i++, dots++) {
+			if (segment.ptr[i] == '.')
+				continue;
+			if (segment.len - i < 3 ||
+			    strncasecmp(segment.ptr + i, "%2e", 3) != 0)
+				break;
+			i += 2;
+		}
+		if (i == segment.len && (dots == 1 || dots == 2))
+			return true;
+	}
+	return false;
+}
 
 bool cd_target_is_safe(struct cd_str target)
 {
@@ -20,7 +43,10 @@ bool cd_target_is_safe(struct cd_str target)
 		if (c <= 0x20 || c >= 0x7f || c == '\\')
 			return false;
 	}
-	return !cd_str_has_prefix(target, CD_STR("/.cordon"));
+	for (i = 0; i < target.len && !strchr("?#", target.ptr[i]); i++)
+		;
+	return !has_dot_segment(cd_str_make(target.ptr, i)) &&
+	       !cd_str_has_prefix(target, CD_STR("/.cordon"));
 }
 
 struct cd_str cd_target_or_root(struct cd_str target)

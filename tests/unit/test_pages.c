@@ -95,6 +95,12 @@ TEST(targets)
 		{"javascript:alert(1)", false},
 		{"/.cordon/start?app=x", false},
 		{"/.cordonish", false},
+		{"/./.cordon/signout", false},
+		{"/x/%2e%2E/.cordon/signout", false},
+		{"/.%2e/a", false},
+		{"/a/..", false},
+		{"/a/...", true},
+		{"/a/.b/%2e%2e%2e?../..#./", true},
 	};
 	size_t i;
 
