@@ -31,10 +31,10 @@ ngx_http_cordon_received(ngx_http_request_t *r)
 static uint64_t
 ngx_http_cordon_took(ngx_http_request_t *r)
 {
-    int64_t      ms;
-    ngx_time_t  *tp;
+    int64_t               ms;
+    volatile ngx_time_t  *tp;
 
-    tp = ngx_timeofday();
+    tp = ngx_cached_time;
     ms = (int64_t) (tp->sec - r->start_sec) * 1000
          + ((int64_t) tp->msec - (int64_t) r->start_msec);
 

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct cd_policy *policy;
 	struct cd_source source = {"fuzz.cordon", cd_str_from(text)};
 	struct cd_str feed = cd_str_make(data, size);
-	struct cd_loader loader = {&feed, give, NULL};
+	struct cd_loader loader = {.ctx = &feed, .feed = give};
 	const struct cd_snapshot *s;
 	void *image = NULL;
 	size_t len = 0;
