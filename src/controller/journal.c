@@ -199,9 +199,9 @@ static int append_own(struct cd_journal *j, struct cd_str record,
 	struct cd_batch_writer writer;
 	int r;
 
+	cd_buf_init(&b, CD_BATCH_MAX);
 	if (!w)
 		return -ENOMEM;
-	cd_buf_init(&b, CD_BATCH_MAX);
 	cd_batch_begin(&writer, &b, cd_str_from(j->node), j->epoch, j->next);
 	r = cd_batch_add(&writer, record);
 	if (!r)

@@ -758,10 +758,10 @@ int cd_policy_state_new(struct cd_ctl *ctl, struct cd_diag *diag,
 	uint8_t hash[CD_SHA256_SIZE];
 	int r;
 
+	cd_buf_init(&image, CD_MAX_SNAPSHOT_SIZE);
 	if (!p)
 		return -ENOMEM;
 	*ret_state = p; /* the caller frees it, and recompile looks there */
-	cd_buf_init(&image, CD_MAX_SNAPSHOT_SIZE);
 	r = load_rows(ctl, p, &image);
 	if (r <= 0)
 		return r;

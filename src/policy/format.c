@@ -205,9 +205,9 @@ int cd_policy_format(const struct cd_policy *policy, size_t file,
 	char *text;
 	int err;
 
+	cd_buf_init(&out, CD_MAX_FILE_SIZE * (size_t)8);
 	if (file >= policy->n_files)
 		return -EINVAL;
-	cd_buf_init(&out, CD_MAX_FILE_SIZE * (size_t)8);
 	cd_buf_init(&pr.clause, CD_MAX_FILE_SIZE * (size_t)8);
 	put_file(&pr, &policy->files[file]);
 	err = out.err ? out.err : pr.err;
