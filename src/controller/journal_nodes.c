@@ -54,21 +54,21 @@ static int grow(struct cd_nodes *nodes)
 
 int cd_nodes_get(struct cd_nodes *nodes, struct cd_str name, bool *ret_new)
 {
-	uint32_t *slot;
+	uint32_t *slot = nodes->n ? slot_of(nodes, name) : NULL;
 	int r;
 
 	cd_assert(name.len <= CD_BATCH_NODE_SIZE);
+	*ret_new = !slot || *slot == 0;
+	if (!*ret_new)
+		return (int)(*slot - 1);
+	if (nodes->n >= CD_NODES_MAX)
+		return CD_E_LIMIT;
 	if (nodes->n == nodes->cap) {
 		r = grow(nodes);
 		if (r)
 			return r;
 	}
 	slot = slot_of(nodes, name);
-	*ret_new = *slot == 0;
-	if (*slot)
-		return (int)(*slot - 1);
-	if (nodes->n >= CD_NODES_MAX)
-		return CD_E_LIMIT;
 	nodes->list[nodes->n] = (struct cd_node){.epoch = 0};
 	memcpy(nodes->list[nodes->n].name, name.ptr, name.len);
 	*slot = ++nodes->n;
