@@ -14,8 +14,18 @@
 #include <cordon/types.h>
 
 #define CD_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CD_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define CD_MAX(a, b) ((a) > (b) ? (a) : (b))
+/* Each side is evaluated once: one that calls itself would otherwise be walked
+ * twice a level. Not for constant expressions. */
+#define CD_MIN(a, b)                                            \
+	({                                                      \
+		__typeof__((a) + (b)) cd_a_ = (a), cd_b_ = (b); \
+		cd_a_ < cd_b_ ? cd_a_ : cd_b_;                  \
+	})
+#define CD_MAX(a, b)                                            \
+	({                                                      \
+		__typeof__((a) + (b)) cd_c_ = (a), cd_d_ = (b); \
+		cd_c_ > cd_d_ ? cd_c_ : cd_d_;                  \
+	})
 #define cd_unused __attribute__((unused))
 #define cd_printf(f, a) __attribute__((format(printf, f, a)))
 

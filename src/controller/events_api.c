@@ -173,10 +173,12 @@ static int look_at(struct query *q, const struct cd_batch *batch)
 static int enter_window(struct query *q)
 {
 	struct cd_journal_stats s;
+	uint64_t kept;
 
 	cd_journal_stats(q->call->ctl->journal, &s);
 	q->end = q->end ? q->end : s.durable;
-	q->begin = q->end - CD_MIN(q->window, q->end - CD_MIN(s.begin, q->end));
+	kept = q->end - CD_MIN(s.begin, q->end);
+	q->begin = q->end - CD_MIN(q->window, kept);
 	cd_journal_cursor_free(&q->cursor);
 	items_clear(q);
 	return cd_journal_cursor_new(q->call->ctl->journal, q->begin,

@@ -514,12 +514,8 @@ uint32_t cd_cond_depth(const struct cd_ast_cond *cond)
 {
 	uint32_t deepest = 0;
 
-	for (uint32_t i = 0; i < cond->n_kids; i++) {
-		/* not inside CD_MAX, which would ask twice at each level */
-		uint32_t depth = cd_cond_depth(cond->kids[i]);
-
-		deepest = CD_MAX(deepest, depth);
-	}
+	for (uint32_t i = 0; i < cond->n_kids; i++)
+		deepest = CD_MAX(deepest, cd_cond_depth(cond->kids[i]));
 	return deepest + 1;
 }
 
