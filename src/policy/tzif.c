@@ -80,15 +80,19 @@ static bool read_block(struct cd_reader *r, const struct header *h,
 		if (!good_offset(offsets[i]))
 			return false;
 	}
-	put(out, ALWAYS, offsets[0]);
+	if (h->time == 0)
+		put(out, ALWAYS, offsets[0]);
 	for (uint32_t i = 0; i < h->time; i++) {
 		int64_t at = (int64_t)__builtin_bswap64(cd_read_u64(&t));
 		uint8_t type = (uint8_t)index.ptr[i];
 
-		/* Some files begin with a "big bang" at -2^59. */
+		/* Some files begin with a "big bang" at -2^59: the first turn. */
 		if (type >= h->type || at < ALWAYS || at > -ALWAYS ||
 		    (i && at <= last))
 			return false;
+		/* Nothing holds before a big bang. */
+		if (i == 0 && at > ALWAYS)
+			put(out, ALWAYS, offsets[0]);
 		last = at;
 		put(out, at, offsets[type]);
 	}

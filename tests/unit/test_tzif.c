@@ -100,6 +100,33 @@ TEST(refused)
 		  INT32_MIN);
 }
 
+/* Older compilers of zone files begin each with a transition at -2^59, which
+ * is where what holds "since always" begins: one turn, not two. */
+TEST(a_big_bang_is_the_first_turn)
+{
+	static const char bytes[] =
+		"TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* version 1: */
+		"\0\0\0\0\0\0\0\0\0\0\0\0" /* none of the first three, */
+		"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0" /* a type */
+		"TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\0\0\0\1\0\0\0\2\0\0\0\4" /* a turn, two types, a name */
+		"\xf8\0\0\0\0\0\0\0\1"
+		"\0\0\0\0\0\0\0\0\x0e\x10\0\0CET\0\n\n";
+	const struct cd_snap_turn *t;
+	struct cd_buf out;
+
+	cd_buf_init(&out, 1 << 20);
+	ok_eq_int(cd_tzif_parse(cd_str_make(bytes, sizeof(bytes) - 1), &out),
+		  0);
+	if (ok_eq_int(out.len / sizeof(*t), 1)) {
+		t = (const void *)out.data;
+		ok_eq_int(t->at, -(INT64_C(1) << 59));
+		ok_eq_int(t->offset, 3600);
+	}
+	cd_buf_done(&out);
+}
+
 TEST(no_cut_file_is_read)
 {
 	struct cd_str b = zone(3600, "CET-1CEST,M3.5.0,M10.5.0/3");
