@@ -8,6 +8,7 @@
 
 #include "controller/api.h"
 #include "controller/note.h"
+#include "controller/page.h"
 #include "sys/store.h"
 #include "token/sha256.h"
 
@@ -50,31 +51,24 @@ static const struct {
 	{"policy.confirm", CD_EVENT_POLICY_CONFIRMED},
 };
 
-static void note_act(struct cd_ctl *ctl, const char *who, const char *action,
-		     struct cd_str target)
+static void note_act(struct cd_ctl *ctl, struct cd_note *n)
 {
-	struct cd_note n = {
-		.event_class = CD_EVENT_ADMIN,
-		.actor = cd_str_from(who),
-		.action = cd_str_from(action),
-		.target = target,
-	};
 	size_t i;
 
+	n->event_class = CD_EVENT_ADMIN;
 	for (i = 0; i < CD_ARRAY_SIZE(classes); i++)
-		if (!strcmp(classes[i].action, action))
-			n.event_class = classes[i].event_class;
-	if (n.event_class == CD_EVENT_SIGNIN_OK ||
-	    n.event_class == CD_EVENT_STEP_UP) {
-		n.user = n.actor;
-		n.addr = target; /* of a sign-in, where it came from */
-		n.target = CD_STR_NULL;
+		if (cd_str_equal(cd_str_from(classes[i].action), n->action))
+			n->event_class = classes[i].event_class;
+	if (n->event_class == CD_EVENT_SIGNIN_OK ||
+	    n->event_class == CD_EVENT_STEP_UP) {
+		n->user = n->actor;
+		n->target = CD_STR_NULL; /* oneself */
 	}
-	cd_note(ctl, &n);
+	cd_note(ctl, n);
 }
 
-int cd_audit(struct cd_ctl *ctl, const char *who, const char *action,
-	     struct cd_str target, json_t *before, json_t *after)
+static int keep(struct cd_ctl *ctl, const char *who, const char *action,
+		struct cd_str target, json_t *before, json_t *after)
 {
 	char a[HEX + 1], b[HEX + 1];
 	int64_t n;
@@ -84,9 +78,37 @@ int cd_audit(struct cd_ctl *ctl, const char *who, const char *action,
 			 " after) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 			 "izzszz", cd_now(), who, action, target,
 			 state_hash(before, a), state_hash(after, b));
-	if (n < 0)
-		return (int)n;
-	note_act(ctl, who, action, target);
+	return n < 0 ? (int)n : 0;
+}
+
+int cd_audit(struct cd_ctl *ctl, const char *who, const char *action,
+	     struct cd_str target, json_t *before, json_t *after)
+{
+	struct cd_note n = {.actor = cd_str_from(who),
+			    .action = cd_str_from(action),
+			    .target = target};
+	int r = keep(ctl, who, action, target, before, after);
+
+	if (r < 0)
+		return r;
+	note_act(ctl, &n);
+	return 0;
+}
+
+int cd_audit_page(struct cd_call *call, const char *who, const char *action,
+		  struct cd_str target, int64_t session)
+{
+	struct cd_note n = {.actor = cd_str_from(who),
+			    .action = cd_str_from(action),
+			    .target = target,
+			    .addr = cd_page_addr(call),
+			    .trace = cd_page_trace(call),
+			    .session = session};
+	int r = keep(call->ctl, who, action, target, NULL, NULL);
+
+	if (r < 0)
+		return r;
+	note_act(call->ctl, &n);
 	return 0;
 }
 

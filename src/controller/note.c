@@ -36,6 +36,7 @@ static void pack(struct cd_buf *out, const struct cd_note *n)
 	pack_str(out, n->addr);
 	pack_str(out, n->detail);
 	pack_str(out, n->factor);
+	pack_str(out, n->trace);
 }
 
 static struct cd_str unpack_str(struct cd_reader *r)
@@ -58,6 +59,7 @@ static struct cd_note unpack(struct cd_reader *r)
 	n.addr = unpack_str(r);
 	n.detail = unpack_str(r);
 	n.factor = unpack_str(r);
+	n.trace = unpack_str(r);
 	return n;
 }
 
@@ -68,6 +70,30 @@ static void put(struct cd_event_encoder *e, enum cd_event_field f,
 {
 	if (s.len)
 		cd_event_put_str(e, f, s);
+}
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void put_trace(struct cd_event_encoder *e, struct cd_str hex)
+{
+	uint8_t id[16];
+
+	if (hex.len != 2 * sizeof(id))
+		return;
+	for (size_t i = 0; i < sizeof(id); i++) {
+		int high = nibble(hex.ptr[2 * i]);
+		int low = nibble(hex.ptr[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return;
+		id[i] = (uint8_t)(high << 4 | low);
+	}
+	cd_event_put_bytes(e, CD_EVENT_F_TRACE, id, sizeof(id));
 }
 
 static void write_one(struct cd_ctl *ctl, const struct cd_note *n)
@@ -89,6 +115,7 @@ static void write_one(struct cd_ctl *ctl, const struct cd_note *n)
 	put(e, CD_EVENT_F_APP, n->app);
 	put(e, CD_EVENT_F_DETAIL, n->detail);
 	put(e, CD_EVENT_F_FACTOR, n->factor);
+	put_trace(e, n->trace);
 	if (!cd_addr_parse(n->addr, &addr))
 		cd_event_put_addr(e, CD_EVENT_F_SRC_IP, &addr);
 	if (n->session)

@@ -12,10 +12,12 @@
 
 #define CD_NOTES_MAX 4096 /* of one transaction; beyond: counted */
 
-/* Strings are copied; empty ones and zeros are left out of the event. */
+/* Strings are copied; empty ones and zeros are left out of the event. trace:
+ * 32 hexadecimal digits, else it is left out too. */
 struct cd_note {
 	enum cd_event_class event_class;
 	struct cd_str actor, action, target, user, app, addr, detail, factor;
+	struct cd_str trace; /* of the request that it came from */
 	int64_t session, policy;
 	bool failed; /* outcome */
 };

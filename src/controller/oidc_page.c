@@ -242,7 +242,9 @@ static void note_refusal(const struct back *b, enum trouble t,
 	struct cd_note n = {
 		.event_class = CD_EVENT_SIGNIN_FAILED,
 		.action = CD_STR("oidc"),
+		.app = cd_str_from(b->flow->app),
 		.addr = cd_page_addr(b->call),
+		.trace = cd_page_trace(b->call),
 		.failed = true,
 	};
 
@@ -277,8 +279,8 @@ static int step_up(struct back *b, const struct cd_person *p,
 		r = cd_session_stepped_up(
 			ctl, s.id, CD_MIN(c->auth_time, cd_now()), c->factor);
 	if (!r)
-		r = cd_audit(ctl, p->name, "stepup", CD_STR("session"), NULL,
-			     NULL);
+		r = cd_audit_page(b->call, p->name, "stepup", CD_STR("session"),
+				  s.id);
 	return r;
 }
 

@@ -105,7 +105,9 @@ void cd_page_error(struct cd_call *call, unsigned int status, const char *title,
 
 	cd_buf_init(&b, CD_PAGE_MAX);
 	cd_html_begin(&b, title);
-	cd_html(&b, "<p>%s</p>\n<p><a href=\"%s/\">Start page</a></p>\n", text,
+	cd_html(&b, "<p>%s</p>\n", text);
+	cd_page_number(call, &b);
+	cd_html(&b, "<p><a href=\"%s/\">Start page</a></p>\n",
 		call->ctl->opt.auth_url);
 	cd_page_reply(call, status, &b);
 }
@@ -125,6 +127,20 @@ void cd_page_fail(struct cd_call *call, int err)
 struct cd_str cd_page_addr(const struct cd_call *call)
 {
 	return cd_str_from(cd_http_header(call->req, "X-Cordon-Client-Addr"));
+}
+
+struct cd_str cd_page_trace(const struct cd_call *call)
+{
+	return cd_str_from(cd_http_header(call->req, "X-Cordon-Trace"));
+}
+
+void cd_page_number(const struct cd_call *call, struct cd_buf *html)
+{
+	struct cd_str trace = cd_page_trace(call);
+
+	if (trace.len)
+		cd_html(html, "<p class=\"hint\">Number <code>%S</code></p>\n",
+			trace);
 }
 
 static bool host_name(const struct cd_call *call, char *out, size_t size)
@@ -248,9 +264,11 @@ bool cd_page_form_begin(struct cd_call *call, const char *title,
 	}
 	cd_buf_init(html, CD_PAGE_MAX);
 	cd_html_begin(html, title);
-	if (error)
+	if (error) {
 		cd_html(html, "<p class=\"error\" role=\"alert\">%s</p>\n",
 			error);
+		cd_page_number(call, html);
+	}
 	return true;
 }
 

@@ -39,7 +39,8 @@ void cd_page_send(struct cd_call *call, struct cd_http_answer *answer);
 void cd_page_reply(struct cd_call *call, unsigned int status,
 		   struct cd_buf *html);
 void cd_page_go(struct cd_call *call, struct cd_str location);
-/* A page that says one thing, with a link back to the start page. */
+/* A page that says one thing, with the request's number and a link back to
+ * the start page. */
 void cd_page_error(struct cd_call *call, unsigned int status, const char *title,
 		   const char *text);
 /* For an error number. */
@@ -49,6 +50,10 @@ void cd_page_fail(struct cd_call *call, int err);
 
 /* Address of the browser, as the gateway saw it. */
 struct cd_str cd_page_addr(const struct cd_call *call);
+/* Number of the request's trace, the same in every event about it. */
+struct cd_str cd_page_trace(const struct cd_call *call);
+/* That number for people, who give it to their administrator. */
+void cd_page_number(const struct cd_call *call, struct cd_buf *html);
 /* Is this the sign-in host? Otherwise the browser was sent there. */
 bool cd_page_on_auth_host(struct cd_call *call);
 /* The app whose host this is. */

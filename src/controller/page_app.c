@@ -392,6 +392,7 @@ static int make_app_session(struct callback *c, const struct cd_app *app,
 	s.parent = parent;
 	s.created = now;
 	s.seen = now;
+	s.trace = cd_page_trace(c->call);
 	snprintf(s.app, sizeof(s.app), "%.*s", CD_STR_FMT(app->name));
 	snprintf(s.addr, sizeof(s.addr), "%.*s",
 		 CD_STR_FMT(cd_page_addr(c->call)));

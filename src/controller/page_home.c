@@ -154,7 +154,7 @@ static int end_own(struct cd_call *call, const struct cd_person *p,
 		return r;
 	r = cd_sessions_end(call->ctl, &f, CD_END_SIGNED_OUT, NULL);
 	if (!r)
-		r = cd_audit(call->ctl, p->name, "session.end", id, NULL, NULL);
+		r = cd_audit_page(call, p->name, "session.end", id, f.id);
 	return cd_ctl_end(call->ctl, r);
 }
 

@@ -297,6 +297,7 @@ static int issue(struct cd_call *call, struct login *l,
 	s.idle = 0; /* the certificate ends soon enough */
 	s.expires = CD_MIN(parent->expires, now + CD_LOGIN_CERT_LIFE);
 	memcpy(s.addr, l->addr, sizeof(s.addr));
+	s.trace = cd_page_trace(call);
 	r = cd_ctl_begin(ctl);
 	if (r < 0)
 		return r;
@@ -309,8 +310,8 @@ static int issue(struct cd_call *call, struct login *l,
 	if (!r)
 		r = cd_session_keyed(ctl, &s);
 	if (!r)
-		r = cd_audit(ctl, p->name, "login.cert", cd_str_from(l->addr),
-			     NULL, NULL);
+		r = cd_audit_page(call, p->name, "login.cert",
+				  cd_str_from(l->addr), s.id);
 	r = cd_ctl_end(ctl, r);
 	if (r < 0)
 		cd_buf_clear(&l->chain);

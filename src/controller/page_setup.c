@@ -213,8 +213,8 @@ static int redeem(struct setup *s, struct cd_secret **ret_token)
 	if (!r)
 		r = cd_person_publish(ctl, id);
 	if (!r)
-		r = cd_audit(ctl, s->person.name, "setup.redeem",
-			     cd_str_from(s->person.name), NULL, NULL);
+		r = cd_audit_page(s->call, s->person.name, "setup.redeem",
+				  cd_str_from(s->person.name), 0);
 	if (!r && !s->person.disabled)
 		r = cd_person_sign_in(s->call, &s->person, FACTOR_TOTP,
 				      ret_token);
@@ -400,8 +400,8 @@ static int bind_device(struct cd_call *call, struct cd_str link,
 	if (!r)
 		r = cd_device_by_id(call->ctl, id, &d);
 	if (!r)
-		r = cd_audit(call->ctl, "link", "device.bind",
-			     cd_str_from(d.name), NULL, NULL);
+		r = cd_audit_page(call, "link", "device.bind",
+				  cd_str_from(d.name), 0);
 	return cd_ctl_end(call->ctl, r);
 }
 

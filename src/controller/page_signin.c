@@ -173,7 +173,9 @@ static void refuse(struct attempt *t)
 	struct cd_note n = {
 		.event_class = CD_EVENT_SIGNIN_FAILED,
 		.user = field(t, "user"),
+		.app = field(t, "app"),
 		.addr = cd_page_addr(t->call),
+		.trace = cd_page_trace(t->call),
 		.failed = true,
 	};
 	char quoted[100];
@@ -258,6 +260,7 @@ int cd_person_sign_in_at(struct cd_call *call, const struct cd_person *p,
 		.seen = now,
 		.idle = call->ctl->opt.session_idle,
 		.expires = now + call->ctl->opt.session_max,
+		.trace = cd_page_trace(call),
 	};
 	struct cd_session_filter old = {0};
 	struct cd_session before;
@@ -276,8 +279,8 @@ int cd_person_sign_in_at(struct cd_call *call, const struct cd_person *p,
 	if (!r)
 		r = cd_session_create(call->ctl, &s, ret_token);
 	if (!r)
-		r = cd_audit(call->ctl, p->name, "signin", cd_str_from(s.addr),
-			     NULL, NULL);
+		r = cd_audit_page(call, p->name, "signin", cd_str_from(s.addr),
+				  s.id);
 	return r;
 }
 
@@ -392,9 +395,10 @@ bool cd_page_throttled(struct cd_call *call, struct cd_str account)
 	cd_html_begin(&b, "Too many attempts");
 	cd_html(&b,
 		"<p class=\"error\" role=\"alert\">Too many attempts from "
-		"here. Try again in %d seconds.</p>\n"
-		"<p><a href=\"/.cordon/signin\">Back to sign-in</a></p>\n",
+		"here. Try again in %d seconds.</p>\n",
 		wait);
+	cd_page_number(call, &b);
+	cd_html(&b, "<p><a href=\"/.cordon/signin\">Back to sign-in</a></p>\n");
 	a = cd_page_answer(429, &b);
 	snprintf(text, sizeof(text), "%lld", (long long)wait);
 	if (a)
@@ -501,9 +505,10 @@ void answer_page_stepup(struct cd_call *call)
 		stepup_form(call, &p, 200, NULL, app, to);
 }
 
-static int step_up(struct cd_ctl *ctl, const struct cd_session *s,
+static int step_up(struct cd_call *call, const struct cd_session *s,
 		   const struct cd_person *p, uint64_t step)
 {
+	struct cd_ctl *ctl = call->ctl;
 	int r = cd_ctl_begin(ctl);
 
 	if (r < 0)
@@ -512,9 +517,32 @@ static int step_up(struct cd_ctl *ctl, const struct cd_session *s,
 	if (!r)
 		r = cd_session_stepped_up(ctl, s->id, cd_now(), FACTOR_TOTP);
 	if (!r)
-		r = cd_audit(ctl, p->name, "stepup", CD_STR("session"), NULL,
-			     NULL);
+		r = cd_audit_page(call, p->name, "stepup", CD_STR("session"),
+				  s->id);
 	return cd_ctl_end(ctl, r);
+}
+
+static void stepup_refused(struct cd_call *call, const struct cd_session *s,
+			   const struct cd_person *p, struct cd_str app,
+			   struct cd_str to)
+{
+	struct cd_note n = {
+		.event_class = CD_EVENT_STEP_UP,
+		.actor = cd_str_from(p->name),
+		.action = CD_STR("stepup"),
+		.user = cd_str_from(p->name),
+		.app = app,
+		.addr = cd_page_addr(call),
+		.trace = cd_page_trace(call),
+		.session = s->id,
+		.failed = true,
+	};
+
+	cd_note(call->ctl, &n);
+	stepup_form(call, p, 403,
+		    "That code did not work. A code works once; wait for the "
+		    "next one.",
+		    app, to);
 }
 
 static void post_code(struct cd_call *call, const struct cd_form *form)
@@ -535,12 +563,9 @@ static void post_code(struct cd_call *call, const struct cd_form *form)
 	r = cd_check_code(call->ctl, &p, cd_str_from(cd_form_get(form, "code")),
 			  &step);
 	if (!r)
-		r = step_up(call->ctl, &s, &p, step);
+		r = step_up(call, &s, &p, step);
 	if (r == CD_E_DENIED || r == -EINVAL) {
-		stepup_form(call, &p, 403,
-			    "That code did not work. A code works once; wait "
-			    "for the next one.",
-			    app, to);
+		stepup_refused(call, &s, &p, app, to);
 	} else if (r < 0) {
 		cd_page_fail(call, r);
 	} else {
@@ -595,8 +620,8 @@ static int sign_out(struct cd_call *call)
 		return r;
 	r = cd_sessions_end(call->ctl, &f, CD_END_SIGNED_OUT, NULL);
 	if (!r)
-		r = cd_audit(call->ctl, p.name, "signout", CD_STR("session"),
-			     NULL, NULL);
+		r = cd_audit_page(call, p.name, "signout", CD_STR("session"),
+				  s.id);
 	return cd_ctl_end(call->ctl, r);
 }
 

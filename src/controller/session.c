@@ -87,6 +87,7 @@ static void note_session(struct cd_ctl *ctl, const struct cd_session *s,
 		.addr = cd_str_from(s->addr),
 		.detail = cd_str_from(detail),
 		.session = s->id,
+		.trace = s->trace,
 	};
 	struct cd_person p;
 

@@ -33,6 +33,8 @@ struct cd_session {
 	char addr[CD_ADDR_TEXT];
 	int64_t created, auth_time, mfa_time, mfa_kind;
 	int64_t seen, idle, expires;
+	/* Of the request that makes it, for the event alone; borrowed. */
+	struct cd_str trace;
 };
 
 /* Fills id and key, inserts; app and cert sessions go into the change stream.

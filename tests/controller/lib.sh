@@ -83,6 +83,7 @@ keep_cookies() { # HOST
 }
 
 # browse METHOD URL [curl arguments]
+trace=4bf92f3577b34da6a3ce929d0e0e4736 # of what the gateway passes on
 browse() {
 	local method=$1 rest host path
 	rest=${2#https://}
@@ -91,7 +92,8 @@ browse() {
 	shift 2
 	request public.sock -X "$method" -H "Host: $host" \
 		-H "Cookie: $(cookies "${host%:*}")" \
-		-H "X-Cordon-Client-Addr: ${client:-203.0.113.5}" "$@" \
+		-H "X-Cordon-Client-Addr: ${client:-203.0.113.5}" \
+		-H "X-Cordon-Trace: $trace" "$@" \
 		"http://cordon$path"
 	keep_cookies "${host%:*}"
 }
