@@ -53,7 +53,9 @@ int cd_cli_main(int argc, char **argv);
 /* ---- arguments ---------------------------------------------------------*/
 
 /* An option of one verb. With `value` it takes one (--name V, --name=V) and
- * is described as "--name VALUE_NAME"; else it sets `flag`. */
+ * is described as "--name VALUE_NAME"; else it sets `flag`. A second value is
+ * refused: of two, one would be left out in silence. A VALUE_NAME that ends in
+ * "..." may come as often as wanted, and each value is one of the words. */
 struct cd_cli_option {
 	const char *name; /* without -- */
 	const char *value_name;

@@ -5,97 +5,37 @@
  * request that gives no time is asked at --now, without that at this moment;
  * "time": null asks without one.
  */
-#include "cli/cli.h"
+#include "cli/policy_files.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "decide/input.h"
-#include "sys/file.h"
 #include "sys/loader.h"
-
-#include <cordon/policy.h>
 
 /* Memory of one request. */
 #define ARENA_MAX ((size_t)64 << 20)
 
-struct sources {
-	struct cd_source *items;
-	char **texts;
-	size_t n;
-};
-
-static void sources_done(struct sources *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->texts[i]);
-	free(s->items);
-	free(s->texts);
-}
-
-static int sources_read(const struct cd_cli *cli, struct sources *s,
-			const char *first, int argc, char **argv)
-{
-	size_t n = (size_t)argc + 1; /* argv[1] to argv[argc], and first */
-
-	s->items = cd_calloc(n + 1, sizeof(*s->items));
-	s->texts = cd_calloc(n + 1, sizeof(*s->texts));
-	if (!s->items || !s->texts)
-		return cd_cli_fail(cli, "no memory");
-	for (size_t i = 0; i < n; i++) {
-		const char *name = i ? argv[i] : first;
-		size_t len;
-		int err = cd_file_read(name, CD_MAX_FILE_SIZE, &s->texts[i],
-				       &len);
-
-		if (err)
-			return cd_cli_fail(cli, "%s: %s", name,
-					   cd_strerror(err));
-		s->items[i] =
-			(struct cd_source){name, cd_str_make(s->texts[i], len)};
-		s->n = i + 1;
-	}
-	return 0;
-}
-
-static void print_diag(const struct cd_diag *diag)
-{
-	static const char *const words[] = {"note", "warning", "error"};
-
-	for (size_t i = 0; i < cd_diag_count(diag); i++) {
-		const struct cd_message *m = cd_diag_get(diag, i);
-
-		if (m->file)
-			fprintf(stderr, "%s:%u:%u: ", m->file, m->line,
-				m->column);
-		fprintf(stderr, "%s: %s\n", words[m->severity], m->text);
-		if (m->hint)
-			fprintf(stderr, "    %s\n", m->hint);
-	}
-}
-
-static int compile(const struct cd_cli *cli, const struct sources *s,
+static int compile(struct cd_cli *cli, const struct cd_policy_files *f,
 		   void **ret_image, const struct cd_snapshot **ret_snapshot)
 {
 	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
-	struct cd_policy *policy = NULL;
+	struct cd_policy *policy cd_auto(cd_policy_free) = NULL;
 	struct cd_loader files;
 	size_t size = 0;
 	int err = cd_diag_new(&diag);
 
 	cd_file_loader_init(&files);
 	if (!err)
-		err = cd_policy_parse(s->items, s->n, diag, &policy);
+		err = cd_policy_parse(f->sources, f->n, diag, &policy);
 	if (!err)
 		err = cd_policy_compile(policy, &files, diag, ret_image, &size);
 	if (!err)
 		err = cd_snapshot_open(*ret_image, size, ret_snapshot);
-	cd_policy_free(&policy);
 	if (diag)
-		print_diag(diag);
+		cd_policy_files_show(f, diag);
 	return err ? cd_cli_fail(cli, "the policy is not usable: %s",
 				 cd_strerror(err)) :
 		     0;
@@ -327,17 +267,17 @@ int cd_cmd_decide(struct cd_cli *cli, int argc, char **argv)
 {
 	const char *policy = NULL, *now_text = NULL;
 	const struct cd_cli_option options[] = {
-		{"policy", "FILE...", &policy, NULL, "the policy's files"},
+		{"policy", "FILE...", &policy, NULL,
+		 "the policy's files or folders; further ones follow"},
 		{"now", "RFC3339", &now_text, NULL,
 		 "instant of requests that give no time, instead of this moment"},
 		{NULL, NULL, NULL, NULL, NULL},
 	};
-	struct sources sources = {0};
+	struct cd_policy_files files cd_auto(cd_policy_files_done) = {0};
 	const struct cd_snapshot *s = NULL;
 	void *image cd_auto(cd_freep) = NULL;
 	int64_t now = 0;
-	int r = cd_cli_parse(cli, argc, argv, options, 0, CD_MAX_FILES - 1,
-			     &argc);
+	int r = cd_cli_parse(cli, argc, argv, options, 0, CD_MAX_FILES, &argc);
 
 	if (r >= 0)
 		return r;
@@ -346,9 +286,12 @@ int cd_cmd_decide(struct cd_cli *cli, int argc, char **argv)
 	if (now_text && cd_rfc3339_parse(cd_str_from(now_text), &now))
 		return cd_cli_usage(cli, "--now %s is no RFC 3339 instant",
 				    now_text);
-	r = sources_read(cli, &sources, policy, argc, argv);
+	for (int i = 1; i <= argc; i++)
+		if (!strcmp(argv[i], "-"))
+			return cd_cli_usage(
+				cli, "standard input holds the requests");
+	r = cd_policy_files_read(cli, argv + 1, (size_t)argc, &files);
 	if (!r)
-		r = compile(cli, &sources, &image, &s);
-	sources_done(&sources);
+		r = compile(cli, &files, &image, &s);
 	return r ? r : run(cli, s, now_text ? &now : NULL);
 }

@@ -125,27 +125,69 @@ static int unknown_option(const struct cd_cli *cli, const char *arg,
 	return cd_cli_usage(cli, "unknown option %s", quoted);
 }
 
-/* Sets what an option sets. */
-static void set(struct cd_cli *cli, const struct cd_cli_option *o,
-		const char *value)
+/* Is the value of this option one of the words? */
+static bool is_word(const struct cd_cli_option *o)
 {
-	if (o == &common[0])
-		cli->run = value;
-	else if (o == &common[1])
+	return o->value_name &&
+	       cd_str_has_suffix(cd_str_from(o->value_name), CD_STR("..."));
+}
+
+/* Where an option's value goes; NULL: it has none. */
+static const char **place_of(struct cd_cli *cli, const struct cd_cli_option *o)
+{
+	return !o->value_name ? NULL : o == &common[0] ? &cli->run : o->value;
+}
+
+/* What the words of a verb are being sorted into. */
+struct words {
+	char **argv;
+	int argc; /* words found, without argv[0] */
+	const char **taken[16]; /* places of values that were given */
+	size_t n_taken;
+};
+
+/* False: given before, which was told. */
+static bool take_once(const struct cd_cli *cli, struct words *w,
+		      const struct cd_cli_option *o, const char **place)
+{
+	for (size_t i = 0; i < w->n_taken; i++)
+		if (w->taken[i] == place) {
+			cd_cli_usage(cli, "--%s is given twice", o->name);
+			return false;
+		}
+	cd_assert(w->n_taken < CD_ARRAY_SIZE(w->taken));
+	w->taken[w->n_taken++] = place;
+	return true;
+}
+
+/* Sets what an option sets; false after a mistake was told. */
+static bool set(struct cd_cli *cli, struct words *w,
+		const struct cd_cli_option *o, char *value)
+{
+	const char **place = place_of(cli, o);
+
+	if (o == &common[1])
 		cli->json = true;
-	else if (o->value_name)
-		*o->value = value;
-	else
+	else if (!place)
 		*o->flag = true;
+	else if (!is_word(o) && !take_once(cli, w, o, place))
+		return false;
+	else
+		*place = value;
+	if (is_word(o))
+		w->argv[++w->argc] = value;
+	return true;
 }
 
 /* One option at argv[0]: words it took, or 0 after a mistake was told. */
 static int take(struct cd_cli *cli, int argc, char **argv,
-		const struct cd_cli_option *options)
+		const struct cd_cli_option *options, struct words *w)
 {
-	struct cd_str value,
-		name = cd_str_split(cd_str_from(argv[0] + 2), '=', &value);
+	char *value = strchr(argv[0], '=');
+	struct cd_str rest,
+		name = cd_str_split(cd_str_from(argv[0] + 2), '=', &rest);
 	const struct cd_cli_option *o = find_option(options, name);
+	int n = value || argc < 2 ? 1 : 2;
 
 	if (!o)
 		o = find_option(common, name);
@@ -153,17 +195,18 @@ static int take(struct cd_cli *cli, int argc, char **argv,
 		unknown_option(cli, argv[0], options);
 		return 0;
 	}
-	if (!o->value_name && value.ptr) {
+	if (!o->value_name && value) {
 		cd_cli_usage(cli, "--%s takes no value", o->name);
 		return 0;
 	}
-	if (o->value_name && !value.ptr && argc < 2) {
+	if (o->value_name && !value && argc < 2) {
 		cd_cli_usage(cli, "--%s needs a value: --%s %s", o->name,
 			     o->name, o->value_name);
 		return 0;
 	}
-	set(cli, o, value.ptr ? value.ptr : argc > 1 ? argv[1] : NULL);
-	return o->value_name && !value.ptr ? 2 : 1;
+	if (!set(cli, w, o, value ? value + 1 : argc > 1 ? argv[1] : NULL))
+		return 0;
+	return o->value_name ? n : 1;
 }
 
 static int check_count(const struct cd_cli *cli, int n, int least, int most,
@@ -184,8 +227,8 @@ int cd_cli_parse(struct cd_cli *cli, int argc, char **argv,
 		 const struct cd_cli_option *options, int least, int most,
 		 int *ret_argc)
 {
+	struct words w = {.argv = argv};
 	bool ended = false;
-	int n = 0;
 
 	for (int i = 1; i < argc;) {
 		int took;
@@ -198,18 +241,18 @@ int cd_cli_parse(struct cd_cli *cli, int argc, char **argv,
 		/* "->" is an arrow of `why`, "-" standard input */
 		if (ended || argv[i][0] != '-' || !argv[i][1] ||
 		    argv[i][1] == '>') {
-			argv[++n] = argv[i++];
+			argv[++w.argc] = argv[i++];
 			continue;
 		}
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return print_help(cli, options);
 		if (argv[i][1] != '-')
 			return unknown_option(cli, argv[i], options);
-		took = take(cli, argc - i, argv + i, options);
+		took = take(cli, argc - i, argv + i, options, &w);
 		if (!took)
 			return CD_EXIT_USAGE;
 		i += took;
 	}
-	*ret_argc = n;
-	return check_count(cli, n, least, most, argv);
+	*ret_argc = w.argc;
+	return check_count(cli, w.argc, least, most, argv);
 }

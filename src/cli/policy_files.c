@@ -6,8 +6,10 @@
 #include "cli/policy_files.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "sys/file.h"
 
@@ -39,20 +41,39 @@ static int cannot(struct cd_cli *cli, const char *path, int err)
 	return cd_cli_fail(cli, "cannot read %s: %s", quoted, cd_strerror(err));
 }
 
+/* A pipe is waited for: a shell's <(...) is one. */
+static int read_pipe(const char *path, char **ret_text, size_t *ret_len)
+{
+	int r, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	r = cd_fd_read(fd, CD_MAX_FILE_SIZE, ret_text, ret_len);
+	close(fd);
+	return r;
+}
+
+static int read_text(const char *path, char **ret_text, size_t *ret_len)
+{
+	struct stat st;
+
+	if (!strcmp(path, "-"))
+		return cd_fd_read(0, CD_MAX_FILE_SIZE, ret_text, ret_len);
+	if (!stat(path, &st) && S_ISFIFO(st.st_mode))
+		return read_pipe(path, ret_text, ret_len);
+	return cd_file_read(path, CD_MAX_FILE_SIZE, ret_text, ret_len);
+}
+
 static int add(struct cd_cli *cli, struct cd_policy_files *f, const char *path)
 {
-	bool standard_input = !strcmp(path, "-");
 	struct cd_source *bigger;
 	char *text = NULL, *name;
 	size_t len = 0;
-	int err;
+	int err = read_text(path, &text, &len);
 
-	err = standard_input ?
-		      cd_fd_read(0, CD_MAX_FILE_SIZE, &text, &len) :
-		      cd_file_read(path, CD_MAX_FILE_SIZE, &text, &len);
 	if (err)
 		return cannot(cli, path, err);
-	name = strdup(standard_input ? "standard input" : path);
+	name = strdup(strcmp(path, "-") ? path : "standard input");
 	bigger = reallocarray(f->sources, f->n + 1, sizeof(*bigger));
 	if (bigger)
 		f->sources = bigger;

@@ -136,6 +136,95 @@ TEST(errors_show_the_line_and_a_caret)
 	ok_eq_str(read_file("out"), "");
 }
 
+/* The same with DIR/in on standard input. */
+static int run_fed(const char *words)
+{
+	int r, in = dup(0);
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/in", dir);
+	ok_true(freopen(path, "r", stdin));
+	r = run(words);
+	dup2(in, 0);
+	close(in);
+	return r;
+}
+
+/* A file left out in silence would be a deny left out. */
+TEST(decide_takes_every_file_that_is_named)
+{
+	write_file("app.cordon", "version 1\napp wiki\n"
+				 "  url https://wiki.example.com\n"
+				 "  upstream http://127.0.0.1:3000\n");
+	write_file("open.cordon",
+		   "version 1\nallow \"all\" from any to app wiki\n");
+	write_file("shut.cordon",
+		   "version 1\ndeny \"none\" from any to app wiki\n");
+	write_file("in", "{\"app\":\"wiki\"}\n");
+	ok_eq_int(run_fed("decide --policy @app.cordon --policy @open.cordon"),
+		  0);
+	ok_true(strstr(read_file("out"), "\"verdict\":\"allow\""));
+	ok_eq_int(run_fed("decide --policy @shut.cordon --policy @open.cordon "
+			  "@app.cordon"),
+		  0);
+	ok_true(strstr(read_file("out"), "\"rule\":\"none\""));
+	ok_eq_int(run_fed("decide --policy @app.cordon --policy -"), 2);
+	ok_true(strstr(read_file("err"), "standard input holds the requests"));
+}
+
+TEST(decide_takes_folders_and_shows_the_line_of_an_error)
+{
+	char path[300], words[400];
+
+	snprintf(path, sizeof(path), "%s/some", dir);
+	ok_eq_int(mkdir(path, 0700), 0);
+	write_file("some/a.cordon", "version 1\napp wiki\n"
+				    "  url https://wiki.example.com\n"
+				    "  upstream http://127.0.0.1:3000\n");
+	write_file("some/b.cordon",
+		   "version 1\nallow \"all\" from any to app wiki\n");
+	write_file("in", "{\"app\":\"wiki\"}\n");
+	snprintf(words, sizeof(words), "decide --policy %s", path);
+	ok_eq_int(run_fed(words), 0);
+	ok_true(strstr(read_file("out"), "\"verdict\":\"allow\""));
+	write_file("some/b.cordon",
+		   "version 1\nallow \"all\" from any to app wikki\n");
+	ok_eq_int(run_fed(words), 1);
+	ok_true(strstr(read_file("err"),
+		       "some/b.cordon:2:29: error: there is no app 'wikki' "
+		       "(did you mean 'wiki'?)\n"));
+	ok_true(strstr(read_file("err"), "^\n"));
+}
+
+TEST(a_policy_may_come_from_a_pipe)
+{
+	char words[100];
+	int ends[2];
+
+	if (!ok_eq_int(pipe(ends), 0))
+		return;
+	ok_eq_int(write(ends[1], "version 1\n", 10), 10);
+	close(ends[1]);
+	snprintf(words, sizeof(words), "fmt /dev/fd/%d", ends[0]);
+	ok_eq_int(run(words), 0);
+	ok_eq_str(read_file("out"), "version 1\n");
+	close(ends[0]);
+}
+
+/* Of two values one would be left out: `session revoke --user a --user b`
+ * must not leave the sessions of a. */
+TEST(an_option_has_one_value)
+{
+	write_file("in", "");
+	ok_eq_int(run_fed("decide --policy @x --now 2026-01-01T00:00:00Z "
+			  "--now=2027-01-01T00:00:00Z"),
+		  2);
+	ok_true(strstr(read_file("err"), "--now is given twice"));
+	ok_eq_int(run("session revoke --user alice --user bob"), 2);
+	ok_true(strstr(read_file("err"), "--user is given twice"));
+	ok_eq_int(run("status --run /nonexistent --run=/nonexistent"), 2);
+}
+
 TEST(a_failing_test_fails_the_check)
 {
 	write_file("test.cordon",
