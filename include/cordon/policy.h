@@ -89,6 +89,9 @@ struct cd_loader {
 	 * is past; 0: no such warning. What is compiled does not depend on
 	 * it. */
 	int64_t now;
+	/* For programs that put nothing into force: assertions, which nothing
+	 * proves yet, are warned about instead of refused. */
+	bool unproved;
 };
 
 /* Names, types, limits, overlaps, rules that no point can decide. CD_E_CHECK

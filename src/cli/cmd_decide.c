@@ -28,6 +28,7 @@ static int compile(struct cd_cli *cli, const struct cd_policy_files *f,
 	int err = cd_diag_new(&diag);
 
 	cd_file_loader_init(&files);
+	files.unproved = true;
 	if (!err)
 		err = cd_policy_parse(f->sources, f->n, diag, &policy);
 	if (!err)

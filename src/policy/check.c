@@ -80,6 +80,7 @@ int cd_policy_check(const struct cd_policy *policy,
 	int err = checker_init(&c, policy, diag);
 
 	c.now = loader ? loader->now : 0;
+	c.unproved = loader && loader->unproved;
 	if (!err)
 		err = cd_check_sets(&c);
 	if (!err) {

@@ -12,6 +12,7 @@ struct cd_checker {
 	const struct cd_policy *policy;
 	struct cd_diag *diag;
 	int64_t now; /* ns since 1970; 0: not told */
+	bool unproved; /* assertions are a warning */
 	size_t errors;
 	unsigned int suggestions; /* each costs a pass over all names */
 	/* By kind and number: something refers to it. */

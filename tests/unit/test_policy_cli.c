@@ -196,6 +196,19 @@ TEST(decide_takes_folders_and_shows_the_line_of_an_error)
 	ok_true(strstr(read_file("err"), "^\n"));
 }
 
+/* Nothing is put into force by asking: assertions need no proof for that. */
+TEST(decide_answers_from_a_policy_with_asserts)
+{
+	write_file("asserts.cordon",
+		   "version 1\nhosts web where tier=web\n"
+		   "allow \"all\" from any to hosts web\n"
+		   "assert no path from internet to hosts web\n");
+	write_file("in", "{\"dst.labels\":{\"tier\":\"web\"}}\n");
+	ok_eq_int(run_fed("decide --policy @asserts.cordon"), 0);
+	ok_true(strstr(read_file("err"),
+		       "asserts.cordon:4:1: warning: assert is not available"));
+}
+
 TEST(a_policy_may_come_from_a_pipe)
 {
 	char words[100];
