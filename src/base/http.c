@@ -172,6 +172,21 @@ int cd_path_normalize(struct cd_str raw, char *out, struct cd_str *ret_path,
 	return 0;
 }
 
+bool cd_path_is_normal(struct cd_str path)
+{
+	if (path.len == 0 || path.ptr[0] != '/')
+		return false;
+	for (size_t i = 0; i < path.len; i++) {
+		unsigned char c = (unsigned char)path.ptr[i];
+
+		if (c < 0x20 || c == 0x7f || c == '\\' || c == ';')
+			return false;
+	}
+	return segments_are_plain(path.ptr, path.ptr + path.len) &&
+	       is_final(path.ptr, path.ptr + path.len) &&
+	       cd_utf8_is_valid(path);
+}
+
 /* ---- cookies ---- */
 
 /* The next "name=value" from *pos on, without blanks around it. */

@@ -37,6 +37,10 @@ bool cd_traceparent_parse(struct cd_str text, struct cd_traceparent *ret);
 int cd_path_normalize(struct cd_str raw, char *out, struct cd_str *ret_path,
 		      struct cd_str *ret_encoded);
 
+/* Is this a decoded path that cd_path_normalize() can give? Nothing else is
+ * decided, so that nothing else is worth an answer. */
+bool cd_path_is_normal(struct cd_str path);
+
 /* How many cookies of a Cookie header have this very name, at most 2 are
  * told apart; *ret_value is of the last one. */
 unsigned int cd_cookie_count(struct cd_str header, struct cd_str name,

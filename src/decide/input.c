@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Text to request. Scalars go through one parser per type, whether they come
- * from JSON or from the command line; a JSON number or boolean is first turned
- * into the text it stands for, so that there is one set of rules.
+ * from JSON or from the command line. A JSON number stands for what is counted,
+ * true and false for yes and no, and neither for text: a user.name that is
+ * 7 or true is somebody else's mistake, not a name.
  */
 #include "decide/input.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/http.h"
 #include "base/json.h"
 #include "base/time.h"
 
@@ -34,14 +36,29 @@ static int complain(char *error, const char *fmt, ...)
 	return -EINVAL;
 }
 
-static int bad_value(char *error, enum cd_attr attr, struct cd_str text)
+/* "addr: WHAT is not an address". */
+static int not_a(char *error, enum cd_attr attr, const char *what)
 {
 	const struct cd_attr_row *row = cd_attr_get(attr);
+	const char *type = cd_type_name(row->type);
+
+	if (row->type == CD_T_LABELS)
+		return complain(
+			error,
+			"%s: %s is not an object such as {\"tier\":\"web\"}",
+			row->name, what);
+	if (row->type == CD_T_SET || row->type == CD_T_APPROVERS)
+		return complain(error, "%s: %s is not a list of names",
+				row->name, what);
+	return complain(error, "%s: %s is not %s %s", row->name, what,
+			strchr("aeiou", type[0]) ? "an" : "a", type);
+}
+
+static int bad_value(char *error, enum cd_attr attr, struct cd_str text)
+{
 	char quoted[64];
 
-	return complain(error, "%s: %s is not a %s", row->name,
-			cd_quote(text, quoted, sizeof(quoted)),
-			cd_type_name(row->type));
+	return not_a(error, attr, cd_quote(text, quoted, sizeof(quoted)));
 }
 
 /* ---- scalars ----------------------------------------------------------- */
@@ -158,14 +175,27 @@ static int copy_case(struct input *in, struct cd_str text, bool upper,
 	return 0;
 }
 
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_country(struct cd_str text)
+{
+	return text.len == 2 && is_letter(text.ptr[0]) &&
+	       is_letter(text.ptr[1]);
+}
+
 static int put_string(struct input *in, enum cd_attr attr, struct cd_str text)
 {
 	enum cd_type type = cd_attr_get(attr)->type;
 	int err = 0;
 
+	if (type == CD_T_COUNTRY && !is_country(text))
+		return bad_value(in->error, attr, text);
+	if (type == CD_T_PATH && !cd_path_is_normal(text))
+		return 0; /* unknown: which page it names is not agreed on */
 	if (type == CD_T_COUNTRY) {
-		if (text.len != 2)
-			return bad_value(in->error, attr, text);
 		err = copy_case(in, text, true, &text);
 	} else if (type == CD_T_NAME) {
 		if (text.len > 1 && text.ptr[text.len - 1] == '.')
@@ -305,8 +335,7 @@ static int put_array(struct input *in, enum cd_attr attr)
 	int err;
 
 	if (type != CD_T_SET && type != CD_T_APPROVERS)
-		return complain(in->error, "%s: a list is not a %s",
-				cd_attr_get(attr)->name, cd_type_name(type));
+		return not_a(in->error, attr, "a list");
 	names = cd_arena_array(in->arena, cap, sizeof(*names));
 	while (names && cd_json_next(&in->j) == CD_JSON_STRING) {
 		if (n == cap && cap < NAMES_MAX) {
@@ -328,31 +357,56 @@ static int put_array(struct input *in, enum cd_attr attr)
 	if (!names || (n == cap && in->j.event == CD_JSON_STRING))
 		return complain(in->error, "%s: the list is too long",
 				cd_attr_get(attr)->name);
-	if (in->j.event != CD_JSON_ARRAY_END)
+	if (in->j.event == CD_JSON_ERROR)
 		return json_error(in);
+	if (in->j.event != CD_JSON_ARRAY_END)
+		return not_a(in->error, attr, "a list of others");
 	return put_names(in, attr, names, n);
 }
 
 #define LABELS_MAX 256
 
+/* One label has one value: which of two counts is nobody's to choose. */
+static int add_label(struct input *in, struct cd_label *l, uint32_t n,
+		     enum cd_attr attr)
+{
+	struct cd_str key, value;
+	int err = decoded(in, &key);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < n; i++)
+		if (cd_str_equal(l[i].key.s, key))
+			return complain(in->error, "%s: '%.*s' is given twice",
+					cd_attr_get(attr)->name,
+					CD_STR_FMT(key));
+	if (cd_json_next(&in->j) != CD_JSON_STRING)
+		return in->j.event == CD_JSON_ERROR ?
+			       json_error(in) :
+			       complain(
+				       in->error,
+				       "%s: the value of '%.*s' is not a string",
+				       cd_attr_get(attr)->name,
+				       CD_STR_FMT(key));
+	err = decoded(in, &value);
+	if (err)
+		return err;
+	l[n].key = cd_name_make(key);
+	l[n].value = cd_name_make(value);
+	return 0;
+}
+
 static int put_labels(struct input *in, enum cd_attr attr)
 {
 	struct cd_label *l = cd_arena_array(in->arena, LABELS_MAX, sizeof(*l));
-	struct cd_str key, value;
 	uint32_t n = 0;
 	int err;
 
 	while (l && n < LABELS_MAX && cd_json_next(&in->j) == CD_JSON_KEY) {
-		err = decoded(in, &key);
+		err = add_label(in, l, n, attr);
 		if (err)
 			return err;
-		if (cd_json_next(&in->j) != CD_JSON_STRING)
-			return json_error(in);
-		err = decoded(in, &value);
-		if (err)
-			return err;
-		l[n].key = cd_name_make(key);
-		l[n++].value = cd_name_make(value);
+		n++;
 	}
 	if (!l || n == LABELS_MAX)
 		return complain(in->error, "%s: too many labels",
@@ -365,34 +419,69 @@ static int put_labels(struct input *in, enum cd_attr attr)
 
 static int put_json(struct input *in, enum cd_attr attr, bool aged);
 
+static int put_age(struct input *in, enum cd_attr attr, int64_t *ret_age)
+{
+	struct cd_str text = in->j.raw;
+	char quoted[64];
+	int err = 0;
+
+	if (in->j.event == CD_JSON_STRING)
+		err = decoded(in, &text);
+	else if (in->j.event != CD_JSON_NUMBER)
+		return json_error(in);
+	if (!err && !parse_duration(text, ret_age))
+		err = complain(in->error, "%s: the age %s is not a duration",
+			       cd_attr_get(attr)->name,
+			       cd_quote(text, quoted, sizeof(quoted)));
+	return err;
+}
+
 /* {"value": ..., "age": "2h"}: how long ago its source vouched for it. */
 static int put_aged(struct input *in, enum cd_attr attr)
 {
+	bool has_value = false, has_age = false;
 	int64_t age = 0;
-	struct cd_str text;
-	bool value = false;
 	int err = 0;
 
 	while (!err && cd_json_next(&in->j) == CD_JSON_KEY) {
-		if (cd_json_is(&in->j, "value")) {
-			value = true;
+		if (!has_value && cd_json_is(&in->j, "value")) {
+			has_value = true;
 			cd_json_next(&in->j);
 			err = put_json(in, attr, false);
-		} else if (cd_json_is(&in->j, "age") &&
-			   cd_json_next(&in->j) == CD_JSON_STRING) {
-			err = decoded(in, &text);
-			if (!err && !parse_duration(text, &age))
-				err = bad_value(in->error, attr, text);
+		} else if (!has_age && cd_json_is(&in->j, "age")) {
+			has_age = true;
+			cd_json_next(&in->j);
+			err = put_age(in, attr, &age);
 		} else {
-			err = json_error(in);
+			err = complain(
+				in->error,
+				"%s: an object has \"value\" and \"age\", once",
+				cd_attr_get(attr)->name);
 		}
 	}
 	if (err)
 		return err;
-	if (in->j.event != CD_JSON_OBJECT_END || !value)
+	if (in->j.event == CD_JSON_ERROR)
+		return json_error(in);
+	if (!has_value)
 		return complain(in->error, "%s: needs \"value\"",
 				cd_attr_get(attr)->name);
 	in->r->v[attr].age = (uint32_t)CD_MIN(age, (int64_t)UINT32_MAX);
+	return 0;
+}
+
+/* Is this what a JSON number may stand for: text stays text. */
+static bool is_counted(enum cd_type type)
+{
+	return type == CD_T_DURATION || type == CD_T_INT || type == CD_T_PORT ||
+	       type == CD_T_PROTO;
+}
+
+static int put_bool(struct input *in, enum cd_attr attr, bool value)
+{
+	if (cd_attr_get(attr)->type != CD_T_BOOL)
+		return not_a(in->error, attr, value ? "true" : "false");
+	cd_request_set_bool(in->r, attr, value);
 	return 0;
 }
 
@@ -407,10 +496,11 @@ static int put_json(struct input *in, enum cd_attr attr, bool aged)
 		in->r->v[attr] = (struct cd_value){.state = CD_ABSENT};
 		return 0;
 	case CD_JSON_TRUE:
-		return put_scalar(in, attr, CD_STR("yes"));
 	case CD_JSON_FALSE:
-		return put_scalar(in, attr, CD_STR("no"));
+		return put_bool(in, attr, in->j.event == CD_JSON_TRUE);
 	case CD_JSON_NUMBER:
+		if (!is_counted(cd_attr_get(attr)->type))
+			return not_a(in->error, attr, "a number");
 		return put_scalar(in, attr, in->j.raw);
 	case CD_JSON_STRING:
 		err = decoded(in, &text);
@@ -420,7 +510,8 @@ static int put_json(struct input *in, enum cd_attr attr, bool aged)
 	case CD_JSON_OBJECT:
 		if (cd_attr_get(attr)->type == CD_T_LABELS)
 			return put_labels(in, attr);
-		return aged ? put_aged(in, attr) : json_error(in);
+		return aged ? put_aged(in, attr) :
+			      not_a(in->error, attr, "an object");
 	default:
 		return json_error(in);
 	}

@@ -9,6 +9,14 @@
 
 #include "base/http.h"
 
+static bool is_ascii(struct cd_str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] >= 0x80)
+			return false;
+	return true;
+}
+
 /* A path that was accepted has one meaning: read again it is itself. */
 static void fuzz_path(struct cd_str raw)
 {
@@ -27,8 +35,16 @@ static void fuzz_path(struct cd_str raw)
 		cd_assert(
 			!cd_path_normalize(encoded, again, &path2, &encoded2));
 		cd_assert(cd_str_equal(path, path2));
+		cd_assert(cd_path_is_normal(path));
 		cd_assert(cd_str_equal(encoded, encoded2));
 		free(again);
+	}
+	/* and the other way round: what has no escapes is its own path */
+	if (cd_path_is_normal(raw) && !memchr(raw.ptr, '%', raw.len) &&
+	    !memchr(raw.ptr, '#', raw.len) && !memchr(raw.ptr, ' ', raw.len) &&
+	    is_ascii(raw)) {
+		cd_assert(!cd_path_normalize(raw, out, &path, &encoded));
+		cd_assert(cd_str_equal(path, raw));
 	}
 	free(out);
 }

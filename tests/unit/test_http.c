@@ -74,6 +74,7 @@ static const char *normal(const char *raw)
 
 	if (cd_path_normalize(cd_str_from(raw), out, &path, &encoded))
 		return "-";
+	ok_true(cd_path_is_normal(path));
 	out[path.len + encoded.len] = '\0';
 	return out + path.len;
 }
@@ -107,6 +108,19 @@ TEST(a_path_has_one_form_or_none)
 
 	for (size_t i = 0; i < CD_ARRAY_SIZE(rows); i++)
 		ok_eq_str(normal(rows[i][0]), rows[i][1]);
+}
+
+TEST(no_other_path_is_normal)
+{
+	static const char *const bad[] = {
+		"",    "a",	"/a//b",  "//",	   "/./a",    "/a/..", "/..",
+		"/a;", "/a\\b", "/%2e/a", "/\xff", "/\x7f/a", "/\n",
+	};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(bad); i++)
+		if (!ok_false(cd_path_is_normal(cd_str_from(bad[i]))))
+			note("%s", bad[i]);
+	ok_false(cd_path_is_normal(CD_STR("/a\0b")));
 }
 
 TEST(our_cookies_are_taken_out_in_place)

@@ -72,6 +72,31 @@ TEST(values_of_every_type)
 	ok_eq_int(r.kind, 0);
 }
 
+/* The gateway answers others with 400. */
+TEST(a_path_that_is_not_forwarded_is_unknown)
+{
+	static const char *const bad[] = {
+		"",	   "api",	"/api/../x", "/api/.",
+		"/api//x", "/%2e%2e/x", "/a;b",	     "/a\\\\b",
+	};
+	static const char *const good[] = {"/",	   "/a/",	"/a b/c?d",
+					   "/50%", "/\xc3\xa9", "/a..b/.c"};
+	struct cd_request r;
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(good) + CD_ARRAY_SIZE(bad); i++) {
+		bool is_good = i < CD_ARRAY_SIZE(good);
+		const char *path = is_good ? good[i] :
+					     bad[i - CD_ARRAY_SIZE(good)];
+		char line[100];
+
+		snprintf(line, sizeof(line), "{\"http.path\":\"%s\"}", path);
+		ok_eq_int(parse(line, &r), 0);
+		if (!ok_eq_int(r.v[CD_ATTR_HTTP_PATH].state,
+			       is_good ? CD_KNOWN : CD_UNKNOWN))
+			note("%s: %s", path, error);
+	}
+}
+
 TEST(null_says_there_is_none_and_age_makes_stale)
 {
 	struct cd_request r;
@@ -83,6 +108,9 @@ TEST(null_says_there_is_none_and_age_makes_stale)
 	ok_eq_int(r.v[CD_ATTR_APP].state, CD_ABSENT);
 	ok_eq_int(r.v[CD_ATTR_DEVICE_MANAGED].age, 7200);
 	ok_true(r.v[CD_ATTR_DEVICE_MANAGED].u.b);
+	ok_eq_int(parse("{\"device.os_age\":{\"age\":7,\"value\":9}}", &r), 0);
+	ok_eq_int(r.v[CD_ATTR_DEVICE_OS_AGE].age, 7);
+	ok_eq_int(r.v[CD_ATTR_DEVICE_OS_AGE].u.i, 9);
 }
 
 TEST(bad_lines_say_what_is_wrong_and_change_nothing)
@@ -101,14 +129,32 @@ TEST(bad_lines_say_what_is_wrong_and_change_nothing)
 		{"{\"src.ip\":\"10.0.0\"}", "src.ip: '10.0.0' is not a"},
 		{"{\"risk.user\":\"awful\"}", "risk.user: 'awful' is not a"},
 		{"{\"user.name\":[\"a\"]}", "user.name: a list is not a"},
-		{"{\"user.groups\":[1]}", "column "},
-		{"{\"src.labels\":{\"a\":1}}", "column "},
-		{"{\"kind\":\"smoke\"}", "kind: 'smoke' is none of"},
-		{"{\"app\":\"a\",\"app\":\"b\"}", "'app' is given twice"},
-		{"{\"app\":\"a\"} x", "column "},
-		{"{\"device.managed\":{\"age\":\"2h\"}}",
-		 "device.managed: needs \"value\""},
-		{"{\"geo.country\":\"DEU\"}", "geo.country: 'DEU' is not a"},
+		{"{\"user.groups\":[1]}",
+		 "user.groups: a list of others is not a list of names"},
+		{"{\"user.groups\":[\"a\",[\"b\"]]}", "user.groups: a list"},
+		{"{\"src.labels\":{\"a\":1}}",
+		 "src.labels: the value of 'a' is not a string"},
+		{"{\"src.labels\":{\"a\":\"b\",\"c\":\"d\",\"a\":\"b\"}}",
+		 "src.labels: 'a' is given twice"},
+		{"{\"src.labels\":\"a=b\"}",
+		 "src.labels: 'a=b' is not an object such as"},
+		{"{\"src.ip\":7}", "src.ip: a number is not an address"},
+		{"{\"user.name\":7}", "user.name: a number is not a string"},
+		{"{\"user.name\":true}", "user.name: true is not a string"},
+		{"{\"user.groups\":7}",
+		 "user.groups: a number is not a list of names"},
+		{"{\"app\":false}", "app: false is not an app"},
+		{"{\"subject\":1}", "subject: a number is not a subject"},
+		{"{\"device.managed\":1}", "device.managed: a number is not a"},
+		{"{\"user.name\":{\"a\":1}}",
+		 "user.name: an object has \"value\" and \"age\", once"},
+		{"{\"device.managed\":{\"value\":true,\"value\":false}}",
+		 "device.managed: an object has"},
+		{"{\"device.managed\":{\"value\":true,\"age\":\"x\"}}",
+		 "device.managed: the age 'x' is not a duration"},
+		{"{\"device.managed\":{\"value\":{\"value\":true}}}",
+		 "device.managed: an object is not a"},
+		{"{\"geo.country\":\"1!\"}", "geo.country: '1!' is not a"},
 	};
 
 	for (size_t i = 0; i < CD_ARRAY_SIZE(rows); i++) {
