@@ -27,7 +27,7 @@
 
 struct cd_table_map {
 	struct table_header l; /* the layout, as it was when checked */
-	const struct table_header *h; /* shared: index_gen and words_used only */
+	const struct table_header *h; /* shared: words_used only */
 	const char *base;
 	size_t size;
 };
@@ -48,18 +48,15 @@ static bool layout_is_valid(const struct table_header *h, uint64_t file_size)
 {
 	if (h->header_size != TABLE_HEADER_SIZE || h->file_size != file_size)
 		return false;
-	if (!h->index_cap || (h->index_cap & (h->index_cap - 1)) ||
-	    h->slot_bits < 2 || h->slot_bits > 31 ||
+	if (!h->buckets || h->slot_bits < 2 || h->slot_bits > 31 ||
 	    h->sessions + 2ull > 1ull << h->slot_bits)
 		return false;
-	return area_fits(h, h->at_index[0], h->index_cap, 4) &&
-	       area_fits(h, h->at_index[1], h->index_cap, 4) &&
+	return area_fits(h, h->at_index, h->buckets,
+			 sizeof(struct index_bucket)) &&
 	       area_fits(h, h->at_sessions, h->sessions,
 			 sizeof(struct session_slot)) &&
-	       area_fits(h, h->at_subjects, h->subjects,
-			 sizeof(struct entity_slot)) &&
-	       area_fits(h, h->at_devices, h->devices,
-			 sizeof(struct entity_slot)) &&
+	       area_fits(h, h->at_subjects, h->subjects, SUBJECT_STRIDE) &&
+	       area_fits(h, h->at_devices, h->devices, DEVICE_STRIDE) &&
 	       area_fits(h, h->at_records, 1, h->records_size) &&
 	       area_fits(h, h->at_words, 1, h->words_size);
 }
@@ -159,44 +156,47 @@ static bool read_session(const struct session_slot *s, struct session_body *ret)
 	return false;
 }
 
-/* Does the record lie in its area, and in `max` bytes? A torn body's need not,
- * nor need that of a writer who lies. */
-static bool record_fits(const struct cd_table_map *m,
-			const struct entity_body *b, size_t max)
+/* Where the record is; NULL when it does not lie in its place, or in `max`
+ * bytes. A torn body's need not, nor need that of a writer who lies. */
+static const uint64_t *record_find(const struct cd_table_map *m,
+				   const struct entity_slot *e, size_t stride,
+				   const struct entity_body *b, size_t max)
 {
-	return b->len <= max && b->len % 8 == 0 && b->off % 8 == 0 &&
-	       b->off <= m->l.records_size &&
-	       b->len <= m->l.records_size - b->off;
-}
-
-static const uint64_t *record_words(const struct cd_table_map *m, uint64_t off)
-{
+	if (b->len > max || b->len % 8)
+		return NULL;
+	if (b->off == RECORD_HOME)
+		return b->len <= stride - sizeof(*e) ?
+			       (const uint64_t *)(const void *)(e + 1) :
+			       NULL;
+	if (b->off % 8 || b->off > m->l.records_size ||
+	    b->len > m->l.records_size - b->off)
+		return NULL;
 	return (const uint64_t *)(const void *)(m->base + m->l.at_records +
-						off);
+						b->off);
 }
 
 /* Copies an entity's body and, where record is not NULL, its record of at
  * most `max` bytes. The body of a removed one has no length and an epoch. */
 static bool read_entity(const struct cd_table_map *m,
-			const struct entity_slot *e, struct entity_body *ret,
-			uint64_t *record, size_t max)
+			const struct entity_slot *e, size_t stride,
+			struct entity_body *ret, uint64_t *record, size_t max)
 {
 	uint64_t words[ENTITY_WORDS];
+	const uint64_t *from = NULL;
 	struct entity_body b;
 	uint32_t seq;
-	bool fits;
 
 	for (int try = 0; try < READ_SPINS + READ_YIELDS; try++) {
 		if (read_begin(&e->seq, &seq)) {
 			words_load(words, e->body, ENTITY_WORDS);
 			memcpy(&b, words, sizeof(b));
-			fits = !record || record_fits(m, &b, max);
-			if (record && fits)
-				words_load(record, record_words(m, b.off),
-					   b.len / 8);
+			if (record)
+				from = record_find(m, e, stride, &b, max);
+			if (from)
+				words_load(record, from, b.len / 8);
 			if (read_held(&e->seq, seq)) {
 				*ret = b;
-				return fits;
+				return from || !record;
 			}
 		}
 		wait_a_little(try);
@@ -206,35 +206,74 @@ static bool read_entity(const struct cd_table_map *m,
 
 /* ---- finding ---- */
 
+static const void *place(const struct cd_table_map *m, uint64_t area,
+			 uint32_t number, size_t stride)
+{
+	return m->base + area + (size_t)number * stride;
+}
+
 static const struct session_slot *slot_at(const struct cd_table_map *m,
 					  uint32_t slot)
 {
-	return (const struct session_slot *)(const void *)(m->base +
-							   m->l.at_sessions) +
-	       slot;
+	return place(m, m->l.at_sessions, slot, sizeof(struct session_slot));
 }
 
-/* One walk along the index; false: not in it. */
-static bool probe(const struct cd_table_map *m, uint64_t gen,
-		  const uint8_t *key, struct session_body *ret,
-		  uint32_t *ret_slot)
+static const struct entity_slot *subject_at(const struct cd_table_map *m,
+					    uint32_t slot)
 {
-	const struct table_header *h = &m->l;
-	const uint32_t *index =
-		(const uint32_t *)(const void *)(m->base +
-						 h->at_index[gen & 1]);
-	uint64_t hash = key_hash(key);
-	uint32_t tag = entry_tag(h, hash), mask = h->index_cap - 1;
+	return place(m, m->l.at_subjects, slot, SUBJECT_STRIDE);
+}
 
-	for (uint32_t n = 0; n < h->index_cap; n++) {
-		uint32_t i = ((uint32_t)hash + n) & mask;
-		uint32_t entry = __atomic_load_n(index + i, __ATOMIC_ACQUIRE);
-		uint32_t slot = entry_slot(h, entry);
+static const struct entity_slot *device_at(const struct cd_table_map *m,
+					   uint32_t slot)
+{
+	return place(m, m->l.at_devices, slot, DEVICE_STRIDE);
+}
 
-		if (!entry)
-			return false;
-		if (slot == 0 || slot > h->sessions || entry != (tag | slot))
+static const struct index_bucket *bucket_at(const struct cd_table_map *m,
+					    uint32_t bucket)
+{
+	return place(m, m->l.at_index, bucket, sizeof(struct index_bucket));
+}
+
+static void fetch_lines(const void *p, size_t size)
+{
+	for (size_t i = 0; i < size; i += TABLE_LINE)
+		__builtin_prefetch((const char *)p + i);
+}
+
+/*
+ * All that a session found in a bucket will need, at once, so that one wait
+ * serves for everything. Nothing is read here from what is fetched, but a
+ * place outside the map is not even computed.
+ */
+static void fetch_ahead(const struct cd_table_map *m,
+			const struct index_bucket *b, int i, uint32_t slot)
+{
+	uint32_t subject = __atomic_load_n(b->subjects + i, __ATOMIC_RELAXED);
+	uint32_t device = __atomic_load_n(b->devices + i, __ATOMIC_RELAXED);
+
+	fetch_lines(slot_at(m, slot), sizeof(struct session_slot));
+	if (subject < m->l.subjects)
+		fetch_lines(subject_at(m, subject), SUBJECT_STRIDE);
+	if (device < m->l.devices)
+		fetch_lines(device_at(m, device), DEVICE_STRIDE);
+}
+
+static bool bucket_find(const struct cd_table_map *m,
+			const struct index_bucket *b, const uint8_t *key,
+			struct session_body *ret, uint32_t *ret_slot)
+{
+	uint32_t tag = entry_tag(&m->l, key_hash(key));
+
+	for (int i = 0; i < BUCKET_ENTRIES; i++) {
+		uint32_t entry =
+			__atomic_load_n(b->entries + i, __ATOMIC_ACQUIRE);
+		uint32_t slot = entry_slot(&m->l, entry);
+
+		if (slot == 0 || slot > m->l.sessions || entry != (tag | slot))
 			continue;
+		fetch_ahead(m, b, i, slot - 1);
 		if (read_session(slot_at(m, slot - 1), ret) &&
 		    !memcmp(ret->key, key, CD_SESSION_KEY_LEN)) {
 			*ret_slot = slot - 1;
@@ -244,59 +283,22 @@ static bool probe(const struct cd_table_map *m, uint64_t gen,
 	return false;
 }
 
+/* A session stays at its place as long as it lives, and the counts before it
+ * stay above 0: a walk that does not meet it is proof. */
 static bool find(const struct cd_table_map *m, const uint8_t *key,
 		 struct session_body *ret, uint32_t *ret_slot)
 {
-	for (int try = 0; try < READ_SPINS; try++) {
-		uint64_t gen = atomic_load_explicit(&m->h->index_gen,
-						    memory_order_acquire);
+	uint32_t i = hash_bucket(&m->l, key_hash(key));
 
-		if (probe(m, gen, key, ret, ret_slot))
+	for (uint32_t n = 0; n < m->l.buckets; n++) {
+		if (bucket_find(m, bucket_at(m, i), key, ret, ret_slot))
 			return ret->state != 0;
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&m->h->index_gen,
-					 memory_order_relaxed) == gen)
+		if (!__atomic_load_n(&bucket_at(m, i)->passed,
+				     __ATOMIC_ACQUIRE))
 			return false;
+		i = bucket_next(&m->l, i);
 	}
 	return false;
-}
-
-static const struct entity_slot *entity_at(const struct cd_table_map *m,
-					   uint64_t at, uint32_t slot)
-{
-	return (const struct entity_slot *)(const void *)(m->base + at) + slot;
-}
-
-/*
- * A million sessions do not fit into a cache, and person and device are two
- * chains of loads: asking for both at once lets them overlap. Nothing is read
- * here from what is fetched, but a place outside the map is not even computed.
- */
-static void fetch_slots(const struct cd_table_map *m,
-			const struct session_body *s)
-{
-	if (s->subject < m->l.subjects)
-		__builtin_prefetch(entity_at(m, m->l.at_subjects, s->subject));
-	if (s->device < m->l.devices)
-		__builtin_prefetch(entity_at(m, m->l.at_devices, s->device));
-}
-
-static void fetch_record(const struct cd_table_map *m, uint64_t at,
-			 uint32_t slot, uint32_t max)
-{
-	const char *record;
-	uint64_t off;
-
-	if (slot >= max)
-		return;
-	off = word_load(&entity_at(m, at, slot)
-				 ->body[offsetof(struct entity_body, off) / 8]);
-	if (off > m->l.records_size || m->l.records_size - off < 128)
-		return;
-	record = m->base + m->l.at_records + off;
-	__builtin_prefetch(record);
-	__builtin_prefetch(record + 64);
-	__builtin_prefetch(record + 128);
 }
 
 /* ---- view ---- */
@@ -345,7 +347,7 @@ static bool view_subject(const struct cd_table_map *m,
 	uint32_t word;
 
 	if (s->subject >= m->l.subjects ||
-	    !read_entity(m, entity_at(m, m->l.at_subjects, s->subject), &b, buf,
+	    !read_entity(m, subject_at(m, s->subject), SUBJECT_STRIDE, &b, buf,
 			 sizeof(buf)) ||
 	    b.len < sizeof(r) || b.gen != s->subject_gen)
 		return false;
@@ -376,7 +378,7 @@ static void view_device(const struct cd_table_map *m,
 	v->has_device = false;
 	v->device = CD_STR_NULL;
 	if (!s->device_gen || s->device >= m->l.devices ||
-	    !read_entity(m, entity_at(m, m->l.at_devices, s->device), &b, buf,
+	    !read_entity(m, device_at(m, s->device), DEVICE_STRIDE, &b, buf,
 			 sizeof(buf)))
 		return;
 	v->epoch = CD_MAX(v->epoch, b.epoch);
@@ -408,9 +410,6 @@ int cd_session_lookup(const struct cd_table_map *map,
 
 	if (!find(map, key, &s, &slot))
 		return CD_E_NOTFOUND;
-	fetch_slots(map, &s);
-	fetch_record(map, map->l.at_subjects, s.subject, map->l.subjects);
-	fetch_record(map, map->l.at_devices, s.device, map->l.devices);
 	v->id = s.id;
 	v->epoch = s.epoch;
 	v->slot = slot;
@@ -439,14 +438,14 @@ uint64_t cd_session_epoch(const struct cd_table_map *map,
 	uint64_t epoch;
 
 	if (!find(map, key, &s, &slot) || s.subject >= map->l.subjects ||
-	    !read_entity(map, entity_at(map, map->l.at_subjects, s.subject), &b,
+	    !read_entity(map, subject_at(map, s.subject), SUBJECT_STRIDE, &b,
 			 NULL, 0) ||
 	    !b.len || b.gen != s.subject_gen)
 		return 0;
 	epoch = CD_MAX(s.epoch, b.epoch);
 	if (s.device_gen && s.device < map->l.devices &&
-	    read_entity(map, entity_at(map, map->l.at_devices, s.device), &b,
-			NULL, 0))
+	    read_entity(map, device_at(map, s.device), DEVICE_STRIDE, &b, NULL,
+			0))
 		epoch = CD_MAX(epoch, b.epoch);
 	return epoch;
 }

@@ -17,14 +17,6 @@
 
 /* ---- sessions ---- */
 
-static uint32_t *index_now(const struct cd_table *t)
-{
-	uint64_t gen =
-		atomic_load_explicit(&t->h->index_gen, memory_order_relaxed);
-
-	return (uint32_t *)(void *)(t->base + t->h->at_index[gen & 1]);
-}
-
 static struct session_body session_get(const struct session_slot *s)
 {
 	struct session_body b;
@@ -43,59 +35,103 @@ static void session_set(struct session_slot *s, const struct session_body *b)
 	write_end(&s->seq);
 }
 
-/* Where in the index the key is, or -1. */
-static int64_t index_find(const struct cd_table *t, const uint8_t *key)
-{
-	const uint32_t *index = index_now(t);
-	uint64_t hash = key_hash(key);
-	uint32_t mask = t->h->index_cap - 1, i = (uint32_t)hash & mask;
-	uint32_t tag = entry_tag(t->h, hash);
+/* An entry of the index; no bucket: not there. */
+struct place {
+	struct index_bucket *bucket;
+	int i;
+};
 
-	for (; index[i]; i = (i + 1) & mask) {
-		uint32_t slot = entry_slot(t->h, index[i]);
+static struct index_bucket *bucket_at(const struct cd_table *t, uint32_t b)
+{
+	return (struct index_bucket *)(void *)(t->base + t->h->at_index) + b;
+}
+
+static bool bucket_find(const struct cd_table *t, struct index_bucket *b,
+			const uint8_t *key, struct place *ret)
+{
+	uint32_t tag = entry_tag(t->h, key_hash(key));
+
+	for (int i = 0; i < BUCKET_ENTRIES; i++) {
+		uint32_t slot = entry_slot(t->h, b->entries[i]);
 
 		if (slot && slot <= t->h->sessions &&
-		    index[i] == (tag | slot) &&
+		    b->entries[i] == (tag | slot) &&
 		    !memcmp(t->sessions[slot - 1].body, key,
-			    CD_SESSION_KEY_LEN))
-			return i;
+			    CD_SESSION_KEY_LEN)) {
+			*ret = (struct place){b, i};
+			return true;
+		}
 	}
-	return -1;
+	return false;
 }
 
-static uint32_t tomb(const struct cd_table *t)
+static struct place index_find(const struct cd_table *t, const uint8_t *key)
 {
-	return t->h->sessions + 1;
+	uint32_t b = hash_bucket(t->h, key_hash(key));
+	struct place p = {NULL, 0};
+
+	for (uint32_t n = 0; n < t->h->buckets; n++) {
+		if (bucket_find(t, bucket_at(t, b), key, &p) ||
+		    !bucket_at(t, b)->passed)
+			break;
+		b = bucket_next(t->h, b);
+	}
+	return p;
 }
 
-/* Takes the first place on the way that holds no session. */
-static void index_insert(struct cd_table *t, uint32_t *index, uint32_t slot)
+static uint32_t place_slot(const struct cd_table *t, struct place p)
 {
-	uint64_t hash = key_hash((const uint8_t *)t->sessions[slot].body);
-	uint32_t mask = t->h->index_cap - 1, i = (uint32_t)hash & mask;
-
-	while (index[i] && index[i] != tomb(t))
-		i = (i + 1) & mask;
-	t->tombs -= index[i] == tomb(t);
-	__atomic_store_n(index + i, entry_tag(t->h, hash) | (slot + 1),
-			 __ATOMIC_RELEASE);
+	return entry_slot(t->h, p.bucket->entries[p.i]) - 1;
 }
 
-/* Fills the other index without the removed ones and turns readers to it. */
-static void index_rebuild(struct cd_table *t)
+static void place_refs(struct place p, const struct session_body *b)
 {
-	uint64_t gen =
-		atomic_load_explicit(&t->h->index_gen, memory_order_relaxed);
-	uint32_t *next =
-		(uint32_t *)(void *)(t->base + t->h->at_index[(gen + 1) & 1]);
+	__atomic_store_n(p.bucket->subjects + p.i, b->subject,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(p.bucket->devices + p.i,
+			 b->device_gen ? b->device : UINT32_MAX,
+			 __ATOMIC_RELAXED);
+}
 
-	for (uint32_t i = 0; i < t->h->index_cap; i++)
-		__atomic_store_n(next + i, 0, __ATOMIC_RELAXED);
-	t->tombs = 0;
-	for (uint32_t i = 0; i < t->sessions_used; i++)
-		if (session_get(t->sessions + i).state)
-			index_insert(t, next, i);
-	atomic_store_explicit(&t->h->index_gen, gen + 1, memory_order_release);
+static int bucket_free(const struct index_bucket *b)
+{
+	int i = 0;
+
+	while (i < BUCKET_ENTRIES && b->entries[i])
+		i++;
+	return i;
+}
+
+static void passed_add(struct index_bucket *b, uint32_t n)
+{
+	__atomic_store_n(&b->passed, b->passed + n, __ATOMIC_RELEASE);
+}
+
+/* Takes the first free entry on the way; there are more of them than
+ * sessions. The counts go up before a reader can need them. */
+static void index_insert(struct cd_table *t, uint32_t slot)
+{
+	struct session_body s = session_get(t->sessions + slot);
+	uint64_t hash = key_hash(s.key);
+	uint32_t b = hash_bucket(t->h, hash);
+	struct place p;
+
+	for (; bucket_free(bucket_at(t, b)) == BUCKET_ENTRIES;
+	     b = bucket_next(t->h, b))
+		passed_add(bucket_at(t, b), 1);
+	p = (struct place){bucket_at(t, b), bucket_free(bucket_at(t, b))};
+	place_refs(p, &s);
+	__atomic_store_n(p.bucket->entries + p.i,
+			 entry_tag(t->h, hash) | (slot + 1), __ATOMIC_RELEASE);
+}
+
+static void index_remove(struct cd_table *t, struct place p, const uint8_t *key)
+{
+	uint32_t b = hash_bucket(t->h, key_hash(key));
+
+	__atomic_store_n(p.bucket->entries + p.i, 0, __ATOMIC_RELEASE);
+	for (; bucket_at(t, b) != p.bucket; b = bucket_next(t->h, b))
+		passed_add(bucket_at(t, b), UINT32_MAX);
 }
 
 static int refs_fill(struct cd_table *t, const struct cd_session_row *row,
@@ -107,7 +143,7 @@ static int refs_fill(struct cd_table *t, const struct cd_session_row *row,
 	if (slot == NAMES_NONE)
 		return CD_E_NOTFOUND;
 	b->subject = slot;
-	b->subject_gen = entity_get(t->subjects.slots + slot).gen;
+	b->subject_gen = entity_get(entity_at(&t->subjects, slot)).gen;
 	err = word_put(t, row->app, &b->app);
 	if (err || !row->device.len)
 		return err;
@@ -120,7 +156,7 @@ static int refs_fill(struct cd_table *t, const struct cd_session_row *row,
 			return err;
 	}
 	b->device = slot;
-	b->device_gen = entity_get(t->devices.slots + slot).gen;
+	b->device_gen = entity_get(entity_at(&t->devices, slot)).gen;
 	return 0;
 }
 
@@ -149,10 +185,7 @@ static int session_add(struct cd_table *t, struct session_body *b,
 	b->epoch = ++t->epoch;
 	atomic_store_explicit(&s->last_seen, last_seen, memory_order_relaxed);
 	session_set(s, b);
-	if (t->n_sessions + t->tombs + 1 > t->h->index_cap / 4 * 3)
-		index_rebuild(t);
-	else
-		index_insert(t, index_now(t), slot);
+	index_insert(t, slot);
 	return 0;
 }
 
@@ -167,7 +200,7 @@ int cd_table_session_put(struct cd_table *t, const struct cd_session_row *row)
 				 .mfa_kind = row->mfa_kind,
 				 .flags = row->flags};
 	struct session_slot *s;
-	int64_t i;
+	struct place p;
 	int err;
 
 	if (row->state != CD_SESSION_LIVE && row->state != CD_SESSION_REVOKED)
@@ -176,14 +209,15 @@ int cd_table_session_put(struct cd_table *t, const struct cd_session_row *row)
 	err = refs_fill(t, row, &b);
 	if (err)
 		return err;
-	i = index_find(t, row->key);
-	if (i < 0)
+	p = index_find(t, row->key);
+	if (!p.bucket)
 		return session_add(t, &b, row->last_seen);
-	s = t->sessions + entry_slot(t->h, index_now(t)[i]) - 1;
+	s = t->sessions + place_slot(t, p);
 	b.epoch = session_get(s).epoch;
 	if (memcmp(&b, s->body, sizeof(b)) != 0) {
 		b.epoch = ++t->epoch;
 		session_set(s, &b);
+		place_refs(p, &b);
 	}
 	return cd_table_session_seen(t, row->key, row->last_seen);
 }
@@ -192,29 +226,28 @@ int cd_table_session_remove(struct cd_table *t,
 			    const uint8_t key[CD_SESSION_KEY_LEN])
 {
 	const struct session_body none = {.state = 0};
-	int64_t i = index_find(t, key);
-	uint32_t *index = index_now(t), slot;
+	struct place p = index_find(t, key);
+	uint32_t slot;
 
-	if (i < 0)
+	if (!p.bucket)
 		return CD_E_NOTFOUND;
-	slot = entry_slot(t->h, index[i]) - 1;
-	__atomic_store_n(index + i, tomb(t), __ATOMIC_RELEASE);
+	slot = place_slot(t, p);
+	index_remove(t, p, key);
 	session_set(t->sessions + slot, &none);
 	t->free[t->n_free++] = slot;
 	t->n_sessions--;
-	t->tombs++;
 	return 0;
 }
 
 int cd_table_session_seen(struct cd_table *t,
 			  const uint8_t key[CD_SESSION_KEY_LEN], uint32_t when)
 {
-	int64_t i = index_find(t, key);
+	struct place p = index_find(t, key);
 	struct session_slot *s;
 
-	if (i < 0)
+	if (!p.bucket)
 		return CD_E_NOTFOUND;
-	s = t->sessions + entry_slot(t->h, index_now(t)[i]) - 1;
+	s = t->sessions + place_slot(t, p);
 	if (when > atomic_load_explicit(&s->last_seen, memory_order_relaxed))
 		atomic_store_explicit(&s->last_seen, when,
 				      memory_order_relaxed);
@@ -239,9 +272,18 @@ uint32_t cd_table_expire(struct cd_table *t, uint32_t now, uint32_t look)
 
 /* ---- the file ---- */
 
+/* Gives room in the file, from the start of a cache line on. */
+static uint64_t area(uint64_t *end, uint64_t n, size_t size)
+{
+	uint64_t at = (*end + TABLE_LINE - 1) & ~(uint64_t)(TABLE_LINE - 1);
+
+	*end = at + n * size;
+	return at;
+}
+
 static void layout(struct table_header *h, const struct cd_table_limits *l)
 {
-	uint64_t at = TABLE_HEADER_SIZE;
+	uint64_t end = TABLE_HEADER_SIZE;
 
 	*h = (struct table_header){.magic = TABLE_MAGIC,
 				   .version = TABLE_VERSION,
@@ -249,29 +291,22 @@ static void layout(struct table_header *h, const struct cd_table_limits *l)
 				   .sessions = l->sessions,
 				   .subjects = l->subjects,
 				   .devices = l->devices,
-				   .index_cap = 64,
+				   /* four of five entries are taken at most,
+				    * so one session in eight is passed on */
+				   .buckets = l->sessions / 4 + 2,
 				   .slot_bits = 2};
-	while (h->index_cap / 2 < l->sessions)
-		h->index_cap *= 2;
 	while (1u << h->slot_bits < l->sessions + 2)
 		h->slot_bits++;
-	h->records_size = (1u << 16) + (uint64_t)l->subjects * 160 +
-			  (uint64_t)l->devices * 128;
+	h->records_size = (1u << 16) + (uint64_t)l->subjects * 96 +
+			  (uint64_t)l->devices * 32;
 	h->words_size = (1u << 18) + (uint64_t)l->subjects * 16;
-	for (int i = 0; i < 2; i++) {
-		h->at_index[i] = at;
-		at += (uint64_t)h->index_cap * sizeof(uint32_t);
-	}
-	h->at_sessions = at;
-	at += (uint64_t)l->sessions * sizeof(struct session_slot);
-	h->at_subjects = at;
-	at += (uint64_t)l->subjects * sizeof(struct entity_slot);
-	h->at_devices = at;
-	at += (uint64_t)l->devices * sizeof(struct entity_slot);
-	h->at_records = at;
-	at += h->records_size;
-	h->at_words = at;
-	h->file_size = at + h->words_size;
+	h->at_index = area(&end, h->buckets, sizeof(struct index_bucket));
+	h->at_sessions = area(&end, l->sessions, sizeof(struct session_slot));
+	h->at_subjects = area(&end, l->subjects, SUBJECT_STRIDE);
+	h->at_devices = area(&end, l->devices, DEVICE_STRIDE);
+	h->at_records = area(&end, 1, h->records_size);
+	h->at_words = area(&end, 1, h->words_size);
+	h->file_size = end;
 	/* number 0 is no word */
 	atomic_init(&h->words_used, 8);
 }
@@ -288,10 +323,16 @@ static int table_fill(struct cd_table *t, const struct table_header *h)
 		return -ENOMEM;
 	err = words_init(t);
 	if (!err)
-		err = entities_init(&t->subjects, t, h->at_subjects,
-				    h->subjects, sizeof(struct subject_record));
+		err = entities_init(&t->subjects, t,
+				    (struct entities_place){h->at_subjects,
+							    SUBJECT_STRIDE,
+							    h->subjects},
+				    sizeof(struct subject_record));
 	if (!err)
-		err = entities_init(&t->devices, t, h->at_devices, h->devices,
+		err = entities_init(&t->devices, t,
+				    (struct entities_place){h->at_devices,
+							    DEVICE_STRIDE,
+							    h->devices},
 				    sizeof(struct device_record));
 	return err;
 }

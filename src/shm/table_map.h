@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Mapping the session table so that large pages can serve it: a look-up among
- * a million sessions is at eight places of 140 MiB, and with pages of 4 KiB
+ * a million sessions is at four places of 160 MiB, and with pages of 4 KiB
  * nearly each of them is a walk through the page tables, too.
  *
  * The kernel maps a file's large page as one only at an address that is a
@@ -16,7 +16,7 @@
 /* Maps the whole file, shared; prot as of mmap(). NULL: errno says why. */
 void *cd_table_map_file(int fd, size_t size, int prot);
 /* The writer's, once every page is there: makes large pages of them. Takes
- * about 0.1 s for 140 MiB; says nothing when it does not work. */
+ * about 0.1 s for 160 MiB; says nothing when it does not work. */
 void cd_table_enlarge(void *base, size_t size);
 
 #endif

@@ -3,10 +3,11 @@
  * What sessions refer to: interned words, and the records of subjects and
  * devices.
  *
- * Records are appended; one that still fits is replaced in place. When the
- * end is reached, all are slid down, each under its own sequence counter, so
- * readers are never stopped. Size classes with free lists were rejected: they
- * waste a third and still need a way to move records.
+ * A record lies at home, behind its slot, when it fits there. Longer ones are
+ * appended elsewhere; one that still fits is replaced in place. When the end is
+ * reached, those are slid down, each under its own sequence counter, so readers
+ * are never stopped. Size classes with free lists were rejected: they waste a
+ * third and still need a way to move records.
  */
 #include <stdlib.h>
 
@@ -72,6 +73,13 @@ static uint64_t *record_at(const struct cd_table *t, uint64_t off)
 	return (uint64_t *)(void *)(t->base + t->h->at_records + off);
 }
 
+static uint64_t *entity_record(const struct entities *es, struct entity_slot *e,
+			       uint64_t off)
+{
+	return off == RECORD_HOME ? (uint64_t *)(void *)(e + 1) :
+				    record_at(es->table, off);
+}
+
 /* Name of a record, which begins with its fixed part. */
 static struct cd_str record_name(const struct entities *es, const void *record)
 {
@@ -88,9 +96,9 @@ static struct cd_str record_name(const struct entities *es, const void *record)
 static struct cd_str entity_name(const void *owner, uint32_t slot)
 {
 	const struct entities *es = owner;
-	struct entity_body b = entity_get(es->slots + slot);
+	struct entity_slot *e = entity_at(es, slot);
 
-	return record_name(es, record_at(es->table, b.off));
+	return record_name(es, entity_record(es, e, entity_get(e).off));
 }
 
 struct moved {
@@ -110,10 +118,11 @@ static size_t moved_collect(const struct entities *es, struct moved *list)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < es->used; i++) {
-		struct entity_body b = entity_get(es->slots + i);
+		struct entity_slot *e = entity_at(es, i);
+		struct entity_body b = entity_get(e);
 
-		if (b.len)
-			list[n++] = (struct moved){b.off, es->slots + i};
+		if (b.len && b.off != RECORD_HOME)
+			list[n++] = (struct moved){b.off, e};
 	}
 	return n;
 }
@@ -156,14 +165,20 @@ static int compact(struct cd_table *t)
 }
 
 /* Room for a record of an entity that has b and cap now. */
-static int record_room(struct cd_table *t, const struct entity_slot *e,
+static int record_room(struct entities *es, const struct entity_slot *e,
 		       size_t len, uint64_t *ret_off, uint32_t *ret_cap)
 {
+	struct cd_table *t = es->table;
+	struct entity_body b = entity_get(e);
 	/* a little air, so that a growing group list stays in place */
 	size_t want = RECORD_PAD(len + len / 8);
 
-	if (entity_get(e).len && len <= e->cap) {
-		*ret_off = entity_get(e).off;
+	*ret_off = RECORD_HOME;
+	*ret_cap = 0;
+	if (len <= es->stride - sizeof(*e))
+		return 0;
+	if (b.len && b.off != RECORD_HOME && len <= e->cap) {
+		*ret_off = b.off;
 		*ret_cap = e->cap;
 		return 0;
 	}
@@ -206,17 +221,17 @@ static int entity_write(struct entities *es, uint32_t slot,
 			const uint64_t *record, size_t len)
 {
 	struct cd_table *t = es->table;
-	struct entity_slot *e = es->slots + slot;
+	struct entity_slot *e = entity_at(es, slot);
 	struct entity_body b;
 	uint64_t off;
 	uint32_t cap;
-	int err = record_room(t, e, len, &off, &cap);
+	int err = record_room(es, e, len, &off, &cap);
 
 	if (err)
 		return err;
 	b = entity_get(e);
 	write_begin(&e->seq);
-	words_store(record_at(t, off), record, len / 8);
+	words_store(entity_record(es, e, off), record, len / 8);
 	b.gen += !b.len;
 	b.gen += !b.gen; /* 0 stands for none */
 	b.off = off;
@@ -232,14 +247,16 @@ static int entity_put(struct entities *es, const uint64_t *record, size_t len,
 		      uint32_t *ret_slot)
 {
 	uint32_t slot = names_find(&es->names, record_name(es, record));
+	struct entity_slot *e;
 	struct entity_body b;
 	int err;
 
 	if (slot != NAMES_NONE) {
 		*ret_slot = slot;
-		b = entity_get(es->slots + slot);
+		e = entity_at(es, slot);
+		b = entity_get(e);
 		if (b.len == len &&
-		    !memcmp(record_at(es->table, b.off), record, len))
+		    !memcmp(entity_record(es, e, b.off), record, len))
 			return 0;
 		return entity_write(es, slot, record, len);
 	}
@@ -256,12 +273,13 @@ static int entity_put(struct entities *es, const uint64_t *record, size_t len,
 static int entity_remove(struct entities *es, struct cd_str name)
 {
 	uint32_t slot = names_find(&es->names, name);
-	struct entity_slot *e = es->slots + slot;
+	struct entity_slot *e;
 	struct entity_body b;
 
 	if (slot == NAMES_NONE)
 		return CD_E_NOTFOUND;
 	names_remove(&es->names, slot);
+	e = entity_at(es, slot);
 	b = entity_get(e);
 	b.len = 0;
 	b.epoch = ++es->table->epoch;
@@ -355,14 +373,15 @@ int words_init(struct cd_table *t)
 	return names_init(&t->words, word_name, t);
 }
 
-int entities_init(struct entities *es, struct cd_table *t, uint64_t at,
-		  uint32_t max, size_t name_at)
+int entities_init(struct entities *es, struct cd_table *t,
+		  struct entities_place place, size_t name_at)
 {
 	es->table = t;
-	es->slots = (struct entity_slot *)(void *)(t->base + at);
-	es->max = max;
+	es->slots = t->base + place.at;
+	es->stride = place.stride;
+	es->max = place.max;
 	es->name_at = name_at;
-	es->free = cd_calloc(max, sizeof(*es->free));
+	es->free = cd_calloc(es->max, sizeof(*es->free));
 	if (!es->free)
 		return -ENOMEM;
 	return names_init(&es->names, entity_name, es);

@@ -11,7 +11,8 @@
 
 /* Subjects, or devices. */
 struct entities {
-	struct entity_slot *slots;
+	char *slots;
+	size_t stride; /* from one slot to the next */
 	uint32_t max, used; /* slots ever used */
 	uint32_t *free;
 	uint32_t n_free;
@@ -29,7 +30,6 @@ struct cd_table {
 	uint32_t sessions_used, n_sessions; /* slots ever used; live */
 	uint32_t *free;
 	uint32_t n_free;
-	uint32_t tombs;
 	uint32_t cursor; /* of cd_table_expire() */
 	uint64_t epoch;
 	uint64_t records_used;
@@ -58,6 +58,12 @@ static inline void write_end(_Atomic uint32_t *seq)
 int word_put(struct cd_table *t, struct cd_str s, uint32_t *ret);
 int words_init(struct cd_table *t);
 
+static inline struct entity_slot *entity_at(const struct entities *es,
+					    uint32_t slot)
+{
+	return (struct entity_slot *)(void *)(es->slots + slot * es->stride);
+}
+
 static inline struct entity_body entity_get(const struct entity_slot *e)
 {
 	struct entity_body b;
@@ -66,8 +72,13 @@ static inline struct entity_body entity_get(const struct entity_slot *e)
 	return b;
 }
 
-int entities_init(struct entities *es, struct cd_table *t, uint64_t at,
-		  uint32_t max, size_t name_at);
+struct entities_place {
+	uint64_t at; /* in the file */
+	size_t stride;
+	uint32_t max;
+};
+int entities_init(struct entities *es, struct cd_table *t,
+		  struct entities_place place, size_t name_at);
 void entities_done(struct entities *es);
 int device_put(struct cd_table *t, const struct cd_device_row *row,
 	       uint32_t *ret_slot);

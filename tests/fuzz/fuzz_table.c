@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define KEYS 4
 #define EDITS_MAX 64
 
-static const struct cd_table_limits limits = {4, 2, 2};
+static const struct cd_table_limits limits = {4, 3, 2};
 static struct memfile file = MEMFILE_INIT;
 static unsigned char *image;
 static size_t image_size;
@@ -41,10 +41,13 @@ static void key_of(unsigned int n, uint8_t key[CD_SESSION_KEY_LEN])
 static void put_rows(struct cd_table *t)
 {
 	struct cd_str groups[] = {CD_STR("finance"), CD_STR("ops")};
+	struct cd_str many[60]; /* more than fit behind a slot */
 	struct cd_subject_row alice = {CD_STR("alice"), groups, 2, 1, 2, false};
-	struct cd_subject_row bob = {CD_STR("bob"), NULL, 0, 3, -1, true};
+	struct cd_subject_row bob = {CD_STR("bob"), many, 60, 3, -1, true};
 	struct cd_device_row laptop = {.name = CD_STR("laptop-7")};
 
+	for (size_t i = 0; i < CD_ARRAY_SIZE(many); i++)
+		many[i] = groups[i % 2];
 	laptop.attrs[CD_DEVICE_OS].known = true;
 	laptop.attrs[CD_DEVICE_OS].text = CD_STR("Debian 12");
 	cd_assert(cd_table_subject_put(t, &alice) == 0);
@@ -73,8 +76,8 @@ static void set_windows(void)
 
 	memcpy(&h, image, sizeof(h));
 	windows[0] = (struct window){0, sizeof(h)};
-	windows[1] = (struct window){h.at_index[0],
-				     (size_t)(h.at_records - h.at_index[0])};
+	windows[1] = (struct window){h.at_index,
+				     (size_t)(h.at_records - h.at_index)};
 	windows[2] = (struct window){h.at_records, 512};
 	windows[3] = (struct window){h.at_words, 256};
 }

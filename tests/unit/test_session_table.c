@@ -323,6 +323,99 @@ TEST(expired_sessions_leave_the_table)
 	scratch_gone();
 }
 
+/* ---- buckets that are full ---- */
+
+#define CROWD 60
+
+/* All of them want the same bucket, the last one of the index. */
+static void crowd_key(uint32_t n, uint8_t key[CD_SESSION_KEY_LEN])
+{
+	key_of(n, key);
+	memset(key, 0xff, 4);
+}
+
+static uint32_t passed_in_all(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct table_header h;
+	uint32_t sum = 0, one;
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		abort();
+	for (uint32_t b = 0; b < h.buckets; b++) {
+		if (pread(fd, &one, 4,
+			  (off_t)(h.at_index +
+				  b * sizeof(struct index_bucket))) != 4)
+			abort();
+		sum += one;
+	}
+	close(fd);
+	return sum;
+}
+
+static bool crowd_is(const struct cd_table_map *m, const bool *there)
+{
+	uint8_t key[CD_SESSION_KEY_LEN];
+	struct cd_session_view v;
+
+	for (uint32_t i = 0; i < CROWD; i++) {
+		crowd_key(i, key);
+		if ((cd_session_lookup(m, key, &v) == 0) != there[i])
+			return false;
+		if (there[i] && v.id != i)
+			return false;
+	}
+	return true;
+}
+
+static void crowd_turn(struct cd_table *t, uint32_t i, bool *there)
+{
+	struct cd_session_row s = session(i, "alice");
+
+	crowd_key(i, s.key);
+	if (there[i])
+		ok_eq_int(cd_table_session_remove(t, s.key), 0);
+	else
+		ok_eq_int(cd_table_session_put(t, &s), 0);
+	there[i] = !there[i];
+}
+
+TEST(sessions_that_want_the_same_bucket_are_all_found)
+{
+	struct cd_table *t = table(CROWD, 2, 2);
+	struct cd_subject_row alice = subject("alice", NULL, 0);
+	struct cd_table_map *m = reader();
+	struct rng r = rng_init(13);
+	bool there[CROWD] = {false};
+	uint32_t others = 0;
+
+	ok_eq_int(cd_table_subject_put(t, &alice), 0);
+	for (uint32_t i = 0; i < CROWD; i++)
+		crowd_turn(t, i, there);
+	ok_true(crowd_is(m, there));
+	/* 55 pass the first bucket, 50 the second... */
+	ok_eq_uint(passed_in_all(), 330);
+	for (int i = 0; i < 2000; i++) {
+		crowd_turn(t, (uint32_t)rng_below(&r, CROWD), there);
+		if (!ok_true(crowd_is(m, there)))
+			break;
+	}
+	for (uint32_t i = 0; i < CROWD; i++)
+		if (there[i])
+			crowd_turn(t, i, there);
+	/* they leave no trace that would lengthen the way of others */
+	ok_eq_uint(passed_in_all(), 0);
+	for (uint32_t i = 0; i < CROWD; i++) {
+		struct cd_session_row s = session(i, "alice");
+
+		others += cd_table_session_put(t, &s) == 0;
+	}
+	ok_eq_uint(others, CROWD);
+	cd_table_unmap(&m);
+	cd_table_free(&t);
+	scratch_gone();
+}
+
 /* ---- the twin ---- */
 
 #define TWIN_USERS 40
@@ -646,11 +739,15 @@ TEST(files_that_are_no_table_are_refused)
 	struct cd_table_map *m = NULL;
 
 	ok_eq_int(WITH(magic, 1), CD_E_CORRUPT);
-	ok_eq_int(WITH(version, 2), CD_E_VERSION);
+	ok_eq_int(WITH(version, 1), CD_E_VERSION);
+	ok_eq_int(WITH(version, 3), CD_E_VERSION);
 	ok_eq_int(WITH(file_size, 1), CD_E_CORRUPT);
 	ok_eq_int(WITH(sessions, 1u << 30), CD_E_CORRUPT);
-	ok_eq_int(WITH(index_cap, 3), CD_E_CORRUPT);
-	ok_eq_int(WITH(index_cap, 1u << 31), CD_E_CORRUPT);
+	ok_eq_int(WITH(buckets, 0), CD_E_CORRUPT);
+	ok_eq_int(WITH(buckets, 1u << 31), CD_E_CORRUPT);
+	ok_eq_int(WITH(at_subjects, UINT64_MAX - 7), CD_E_CORRUPT);
+	ok_eq_int(WITH(subjects, 1u << 30), CD_E_CORRUPT);
+	ok_eq_int(WITH(devices, 1u << 30), CD_E_CORRUPT);
 	ok_eq_int(WITH(at_sessions, UINT64_MAX - 7), CD_E_CORRUPT);
 	ok_eq_int(WITH(slot_bits, 40), CD_E_CORRUPT);
 	ok_eq_int(WITH(records_size, UINT64_MAX), CD_E_CORRUPT);
@@ -681,6 +778,28 @@ static struct table_header header(void)
 	return h;
 }
 
+/* Where the fields of a slot and of the record at its home are. */
+static uint64_t body_at(uint64_t slot, size_t field)
+{
+	return slot + offsetof(struct entity_slot, body) + field;
+}
+
+static uint64_t home_at(uint64_t slot, size_t field)
+{
+	return slot + sizeof(struct entity_slot) + field;
+}
+
+#define BODY(slot, field) body_at(slot, offsetof(struct entity_body, field))
+#define HOME(slot, field) home_at(slot, offsetof(struct subject_record, field))
+
+static int lookup(const struct cd_table_map *m, struct cd_session_view *v)
+{
+	uint8_t key[CD_SESSION_KEY_LEN];
+
+	key_of(1, key);
+	return cd_session_lookup(m, key, v);
+}
+
 /*
  * The key broker reads what the agent's front writes, so a front that somebody
  * took over must not get further than its table: counts and lengths of a
@@ -695,37 +814,110 @@ TEST(records_that_lie_about_their_size_refuse)
 	struct cd_device_row laptop = {.name = CD_STR("laptop")};
 	struct cd_session_row s = session(1, "alice");
 	struct table_header h = header();
-	uint64_t device = h.at_devices + offsetof(struct entity_slot, body);
-	uint64_t subject_at =
-		h.at_subjects + offsetof(struct entity_slot, body);
+	uint64_t at = h.at_subjects;
 	struct cd_session_view v;
 
 	s.device = laptop.name;
 	ok_eq_int(cd_table_subject_put(t, &alice), 0);
 	ok_eq_int(cd_table_device_put(t, &laptop), 0);
 	ok_eq_int(cd_table_session_put(t, &s), 0);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
+	ok_eq_int(lookup(m, &v), 0);
 	ok_true(v.has_device);
-	/* alice's record is the first, her groups' count its first word */
-	poke(h.at_records, UINT16_MAX, 2);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
-	poke(h.at_records, CD_TABLE_GROUPS_MAX, 2);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
-	poke(h.at_records, 1, 2);
-	poke(h.at_records + offsetof(struct subject_record, name_len), 255, 1);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
-	poke(h.at_records + offsetof(struct subject_record, name_len), 5, 1);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
-	/* a record that is not in its area was not read, and is not shown */
-	poke(subject_at + offsetof(struct entity_body, off), UINT64_MAX - 7, 8);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
-	poke(subject_at + offsetof(struct entity_body, off), 0, 8);
-	poke(subject_at + offsetof(struct entity_body, len), 21, 4);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), CD_E_NOTFOUND);
-	poke(subject_at + offsetof(struct entity_body, len), 24, 4);
-	poke(device + offsetof(struct entity_body, len), 8, 4);
-	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
+	poke(HOME(at, n_groups), UINT16_MAX, 2);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(HOME(at, n_groups), CD_TABLE_GROUPS_MAX, 2);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(HOME(at, n_groups), 1, 2);
+	poke(HOME(at, name_len), 255, 1);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(HOME(at, name_len), 5, 1);
+	ok_eq_int(lookup(m, &v), 0);
+	poke(BODY(at, len), 21, 4);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	/* what lies behind the home is the next one's */
+	poke(BODY(at, len), SUBJECT_STRIDE, 4);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(BODY(at, len), 24, 4);
+	ok_eq_int(lookup(m, &v), 0);
+	poke(BODY(h.at_devices, len), 8, 4);
+	ok_eq_int(lookup(m, &v), 0);
 	ok_true(!v.has_device);
+	poke(BODY(h.at_devices, len), DEVICE_STRIDE, 4);
+	ok_eq_int(lookup(m, &v), 0);
+	ok_true(!v.has_device);
+	cd_table_unmap(&m);
+	cd_table_free(&t);
+	scratch_gone();
+}
+
+/* More groups than there is room for behind a slot. */
+TEST(records_that_are_not_in_their_area_are_not_read)
+{
+	struct cd_table *t = table(4, 2, 2);
+	struct cd_table_map *m = reader();
+	struct cd_str groups[100];
+	struct cd_subject_row alice = subject("alice", groups, 100);
+	struct cd_session_row s = session(1, "alice");
+	struct table_header h = header();
+	uint64_t off = BODY(h.at_subjects, off);
+	struct cd_session_view v;
+
+	for (int i = 0; i < 100; i++)
+		groups[i] = i & 1 ? CD_STR("finance") : CD_STR("staff");
+	ok_eq_int(cd_table_subject_put(t, &alice), 0);
+	ok_eq_int(cd_table_session_put(t, &s), 0);
+	ok_eq_int(lookup(m, &v), 0);
+	ok_eq_uint(v.n_groups, 100);
+	ok_true(cd_str_equal(v.groups[99].s, CD_STR("finance")));
+	poke(off, UINT64_MAX - 7, 8);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(off, h.records_size, 8);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(off, 4, 8);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(off, RECORD_HOME, 8);
+	ok_eq_int(lookup(m, &v), CD_E_NOTFOUND);
+	poke(off, 0, 8);
+	ok_eq_int(lookup(m, &v), 0);
+	/* a shorter one goes home, and the room it had is given to others */
+	alice.n_groups = 2;
+	ok_eq_int(cd_table_subject_put(t, &alice), 0);
+	poke(h.at_records, UINT64_MAX, 8);
+	ok_eq_int(lookup(m, &v), 0);
+	ok_eq_uint(v.n_groups, 2);
+	cd_table_unmap(&m);
+	cd_table_free(&t);
+	scratch_gone();
+}
+
+/* A bucket's notes on person and device only say what to fetch. */
+TEST(what_a_bucket_says_of_a_session_is_not_believed)
+{
+	struct cd_table *t = table(4, 2, 2);
+	struct cd_table_map *m = reader();
+	struct cd_subject_row alice = subject("alice", NULL, 0);
+	struct cd_subject_row bob = subject("bob", NULL, 0);
+	struct cd_session_row s = session(1, "bob");
+	struct table_header h = header();
+	const uint32_t lies[] = {0, 1, 2, UINT32_MAX};
+	struct cd_session_view v;
+
+	ok_eq_int(cd_table_subject_put(t, &alice), 0);
+	ok_eq_int(cd_table_subject_put(t, &bob), 0);
+	ok_eq_int(cd_table_session_put(t, &s), 0);
+	for (size_t l = 0; l < CD_ARRAY_SIZE(lies); l++) {
+		for (uint32_t b = 0; b < h.buckets; b++)
+			for (int i = 0; i < 2 * BUCKET_ENTRIES; i++)
+				poke(h.at_index +
+					     b * sizeof(struct index_bucket) +
+					     offsetof(struct index_bucket,
+						      subjects) +
+					     (size_t)i * 4,
+				     lies[l], 4);
+		ok_eq_int(lookup(m, &v), 0);
+		ok_eq_str(v.user_text, "bob");
+		ok_true(!v.has_device);
+	}
 	cd_table_unmap(&m);
 	cd_table_free(&t);
 	scratch_gone();
@@ -746,7 +938,9 @@ TEST(a_layout_that_changes_under_the_map_is_not_followed)
 	poke(offsetof(struct table_header, at_records), UINT64_MAX / 2, 8);
 	poke(offsetof(struct table_header, records_size), UINT64_MAX, 8);
 	poke(offsetof(struct table_header, at_words), UINT64_MAX / 2, 8);
-	poke(offsetof(struct table_header, index_cap), 1u << 31, 4);
+	poke(offsetof(struct table_header, at_index), UINT64_MAX / 2, 8);
+	poke(offsetof(struct table_header, at_subjects), UINT64_MAX / 2, 8);
+	poke(offsetof(struct table_header, buckets), 1u << 31, 4);
 	ok_eq_int(cd_session_lookup(m, s.key, &v), 0);
 	ok_true(cd_str_equal(v.app, CD_STR("payroll")));
 	ok_eq_uint(cd_table_map_sessions(m), 4);
