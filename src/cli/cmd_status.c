@@ -118,6 +118,23 @@ static bool show_feeds(const json_t *feeds)
 	return good;
 }
 
+static bool show_servers(const json_t *servers)
+{
+	size_t i;
+	json_t *server;
+
+	json_array_foreach(servers, i, server)
+	{
+		char since[32];
+
+		cd_cli_ago(cd_cli_text(server, "since"), since, sizeof(since));
+		say(false, "server", "%s of app %s: not healthy since %s, %s",
+		    cd_cli_text(server, "server"), cd_cli_text(server, "app"),
+		    since, cd_cli_text(server, "detail"));
+	}
+	return json_array_size(servers) == 0;
+}
+
 static bool show(const json_t *s)
 {
 	char ago[32];
@@ -136,6 +153,7 @@ static bool show(const json_t *s)
 	good &= show_policy(json_object_get(s, "policy"));
 	good &= show_agents(json_object_get(s, "agents"));
 	good &= show_feeds(json_object_get(s, "feeds"));
+	good &= show_servers(json_object_get(s, "servers"));
 	good &= show_journal(json_object_get(s, "journal"));
 	say(true, "people", "%s, with %s live sessions",
 	    cd_cli_text(s, "users"), cd_cli_text(s, "sessions"));

@@ -16,6 +16,7 @@
 #include "controller/people.h"
 #include "controller/policy.h"
 #include "controller/redirect.h"
+#include "controller/servers.h"
 #include "controller/session.h"
 #include "controller/stream.h"
 #include "sys/log.h"
@@ -58,7 +59,7 @@ void answer_status(struct cd_call *call)
 	cd_call_json(
 		call, 200,
 		json_pack(
-			"{s:s, s:o, s:s, s:I, s:o*, s:o, s:I, s:I, s:b, s:I, s:o, s:o}",
+			"{s:s, s:o, s:s, s:I, s:o*, s:o, s:I, s:I, s:b, s:I, s:o, s:o, s:o}",
 			"version", cd_version(), "started",
 			cd_json_time(ctl->started), "auth_url",
 			ctl->opt.auth_url, "seq",
@@ -75,7 +76,8 @@ void answer_status(struct cd_call *call)
 					   " WHERE expires > ?1",
 					   cd_now()),
 			"keys", keys, "held", (json_int_t)held(ctl), "journal",
-			journal_json(ctl), "feeds", cd_feeds_json(ctl)));
+			journal_json(ctl), "feeds", cd_feeds_json(ctl),
+			"servers", cd_servers_down(ctl)));
 }
 
 /* ---- apps ---- */
@@ -112,10 +114,11 @@ void answer_apps_list(struct cd_call *call)
 			continue;
 		json_array_append_new(
 			list,
-			json_pack("{s:o, s:s, s:o, s:o}", "name",
+			json_pack("{s:o, s:s, s:o, s:o, s:o}", "name",
 				  cd_json_str(app.name), "kind",
 				  kinds[app.kind], "url", cd_json_str(app.url),
-				  "upstreams", upstreams_json(snapshot, &app)));
+				  "upstreams", upstreams_json(snapshot, &app),
+				  "servers", cd_servers_of(call->ctl, &app)));
 	}
 	cd_call_json(call, 200, cd_json_items(list));
 }

@@ -16,6 +16,7 @@
 #include "controller/api.h"
 #include "controller/event_filter.h"
 #include "controller/journal.h"
+#include "controller/servers.h"
 
 enum {
 	LIMIT_DEFAULT = 100,
@@ -354,13 +355,16 @@ void answer_events_list(struct cd_call *call)
 static void on_durable(void *ctx, int err, uint32_t accepted)
 {
 	struct cd_call *call = ctx;
+	struct cd_batch batch;
 
-	if (err)
+	if (err) {
 		cd_call_fail(call, err);
-	else
-		cd_call_json(call, 200,
-			     json_pack("{s:I}", "accepted",
-				       (json_int_t)accepted));
+		return;
+	}
+	if (!cd_batch_decode_header(cd_http_body(call->req), &batch))
+		cd_servers_take(call->ctl, &batch);
+	cd_call_json(call, 200,
+		     json_pack("{s:I}", "accepted", (json_int_t)accepted));
 }
 
 void answer_events_post(struct cd_call *call)

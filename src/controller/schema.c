@@ -138,11 +138,22 @@ static const char step_3[] = "CREATE INDEX session_idle ON session(seen + idle)"
 /* A version's image changes with its feeds; the bundle before keeps its own. */
 static const char step_4[] = "ALTER TABLE bundle ADD COLUMN image BLOB";
 
+/* What health checks of gateways said last; at: ns. */
+static const char step_5[] =
+	"CREATE TABLE server("
+	" app TEXT NOT NULL, addr TEXT NOT NULL, port INTEGER NOT NULL,"
+	" node TEXT NOT NULL,"
+	" down INTEGER NOT NULL, at INTEGER NOT NULL, detail TEXT NOT NULL,"
+	" PRIMARY KEY(app, addr, port, node)) WITHOUT ROWID;"
+	"CREATE INDEX server_down ON server(down) WHERE down = 1;"
+	"CREATE INDEX server_at ON server(at);";
+
 const struct cd_migration cd_schema_steps[] = {
 	{1, "first tables", step_1},
 	{2, "groups of the identity provider", step_2},
 	{3, "sessions by the end of their idle time", step_3},
 	{4, "images of bundles before the newest", step_4},
+	{5, "health of servers", step_5},
 };
 
 const size_t cd_schema_steps_count = CD_ARRAY_SIZE(cd_schema_steps);

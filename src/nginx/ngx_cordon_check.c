@@ -224,8 +224,6 @@ ngx_cordon_check_changed(ngx_cordon_check_t *t, ngx_str_t *detail)
                   "cordon: server %V of app \"%V\" is %s: %V", &server,
                   &t->app, t->state.down ? "not healthy" : "healthy again",
                   detail);
-
-    ngx_cordon_check_event(t, detail);
 }
 
 
@@ -233,20 +231,31 @@ static void
 ngx_cordon_check_finish(ngx_cordon_check_t *t, ngx_uint_t good,
     const char *fmt, ...)
 {
-    u_char     buf[NGX_CORDON_CHECK_DETAIL];
-    va_list    args;
-    ngx_str_t  detail;
+    u_char      buf[NGX_CORDON_CHECK_DETAIL];
+    va_list     args;
+    ngx_str_t   detail;
+    ngx_uint_t  first, changed;
 
     ngx_cordon_check_close(t);
 
-    if (cd_health_count(&t->state, good, t->fall, t->rise)) {
+    /* who shows the last event must not show one of before a restart */
+
+    first = good != t->state.down && !t->told;
+    changed = cd_health_count(&t->state, good, t->fall, t->rise);
+
+    if (changed || first) {
+        t->told = 1;
         va_start(args, fmt);
         detail.data = buf;
         detail.len = (size_t) (ngx_vslprintf(buf, buf + sizeof(buf), fmt, args)
                                - buf);
         va_end(args);
 
-        ngx_cordon_check_changed(t, &detail);
+        if (changed) {
+            ngx_cordon_check_changed(t, &detail);
+        }
+
+        ngx_cordon_check_event(t, &detail);
     }
 
     ngx_cordon_check_later(t, (ngx_msec_t) t->every * 1000);

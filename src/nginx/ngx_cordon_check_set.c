@@ -166,6 +166,7 @@ ngx_cordon_check_add(const struct cd_app *app, struct cd_str first,
     /* goes on as it was, also when policies come faster than checks */
 
     t->state = was->state;
+    t->told = was->told;
     left = was->step == NGX_CORDON_CHECK_IDLE
            ? (ngx_msec_int_t) (was->timer.timer.key - ngx_current_msec) : 0;
     left = ngx_min(left, (ngx_msec_int_t) t->every * 1000);

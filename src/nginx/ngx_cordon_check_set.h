@@ -37,6 +37,7 @@ typedef struct {
     size_t                   got;
     u_char                   answer[CD_HEALTH_LINE];
     unsigned                 tls:1;
+    unsigned                 told:1;        /* how it was found, once */
     ngx_str_t                app;
     ngx_str_t                host;          /* for the certificate */
     ngx_str_t                request;       /* empty: only connects */
