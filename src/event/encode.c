@@ -5,16 +5,19 @@
  * TRUNCATED field is kept back from the start, so that a record that lost
  * something can always say so.
  */
+#include <endian.h>
+
 #include "event/event.h"
 
 #define FIELD_HEADER 4
 #define RESERVE (FIELD_HEADER + 1)
 #define TEXT_MIN 8 /* less room than this is not worth a cut text */
 
-static void store_le(unsigned char *p, uint64_t v, size_t n)
+/* n <= 8, and where it is a constant one store. */
+static inline void store_le(unsigned char *p, uint64_t v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		p[i] = (unsigned char)(v >> (8 * i));
+	v = htole64(v);
+	memcpy(p, &v, n);
 }
 
 /* Milliseconds of 2020-01-01 since 1970. */
@@ -126,8 +129,21 @@ void cd_event_put_num(struct cd_event_encoder *e, enum cd_event_field f,
 	size_t size = n <= 0xff ? 1 : n <= 0xffff ? 2 : n <= 0xffffffff ? 4 : 8;
 	unsigned char *p = field(e, f, size);
 
-	if (p)
-		store_le(p, n, size);
+	if (!p)
+		return;
+	switch (size) {
+	case 1:
+		store_le(p, n, 1);
+		break;
+	case 2:
+		store_le(p, n, 2);
+		break;
+	case 4:
+		store_le(p, n, 4);
+		break;
+	default:
+		store_le(p, n, 8);
+	}
 }
 
 static size_t addr_size(const struct cd_addr *a)
