@@ -134,6 +134,60 @@ typedef struct {
 } ngx_http_cordon_headers_t;
 
 
+static ngx_inline ngx_http_cordon_headers_t
+ngx_http_cordon_headers(ngx_http_request_t *r)
+{
+    ngx_http_cordon_headers_t  at;
+
+    at.part = &r->headers_in.headers.part;
+    at.i = 0;
+
+    return at;
+}
+
+
+/* NULL after the last one. */
+
+static ngx_inline ngx_table_elt_t *
+ngx_http_cordon_header_next(ngx_http_cordon_headers_t *at)
+{
+    ngx_table_elt_t  *h;
+
+    while (at->i >= at->part->nelts) {
+        if (at->part->next == NULL) {
+            return NULL;
+        }
+
+        at->part = at->part->next;
+        at->i = 0;
+    }
+
+    h = at->part->elts;
+
+    return &h[at->i++];
+}
+
+
+/* name: a literal, lower case; its length is known when this is compiled */
+#define ngx_http_cordon_header_is(h, name)                                    \
+    ((h)->key.len == sizeof(name "") - 1                                      \
+     && ngx_memcmp((h)->lowcase_key, name, sizeof(name "") - 1) == 0)
+
+
+/* Headers that we give to nearly every request. */
+typedef enum {
+    NGX_HTTP_CORDON_KEEP_ALIVE = 0,
+    NGX_HTTP_CORDON_USER,
+    NGX_HTTP_CORDON_ASSERTION,
+    NGX_HTTP_CORDON_FORWARDED_FOR,
+    NGX_HTTP_CORDON_FORWARDED_PROTO,
+    NGX_HTTP_CORDON_FORWARDED_HOST,
+    NGX_HTTP_CORDON_TRACEPARENT,
+    NGX_HTTP_CORDON_REQUEST_ID,
+    NGX_HTTP_CORDON_NAMES
+} ngx_http_cordon_name_e;
+
+
 extern ngx_module_t               ngx_http_cordon_module;
 extern ngx_http_cordon_worker_t   ngx_http_cordon;
 
@@ -167,11 +221,11 @@ ngx_int_t ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token);
 /* Drops what only we may say, and our own cookies where asked to. */
 void ngx_http_cordon_strip(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     ngx_uint_t cookies);
-ngx_http_cordon_headers_t ngx_http_cordon_headers(ngx_http_request_t *r);
-/* NULL after the last one. */
-ngx_table_elt_t *ngx_http_cordon_header_next(ngx_http_cordon_headers_t *at);
-/* name: lower case */
-ngx_uint_t ngx_http_cordon_header_is(ngx_table_elt_t *h, const char *name);
+/* Makes what is known of names beforehand; once, with the configuration. */
+void ngx_http_cordon_headers_init(void);
+ngx_int_t ngx_http_cordon_add(ngx_http_request_t *r,
+    ngx_http_cordon_name_e name, ngx_str_t *value);
+/* Any other name than those: hashed at each call. */
 ngx_int_t ngx_http_cordon_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 ngx_int_t ngx_http_cordon_trace_hex(ngx_http_request_t *r,

@@ -617,7 +617,7 @@ ngx_http_cordon_assert_add(ngx_http_request_t *r, ngx_str_t *jwt)
         return NGX_ERROR;
     }
 
-    return ngx_http_cordon_add_header(r, "X-Cordon-Assertion", &value);
+    return ngx_http_cordon_add(r, NGX_HTTP_CORDON_ASSERTION, &value);
 }
 
 

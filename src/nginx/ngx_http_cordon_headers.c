@@ -6,6 +6,10 @@
  * A header is dropped in place by giving it the name of one that the proxy
  * never passes on (Keep-Alive). Shifting the list was rejected: nginx holds
  * pointers into it.
+ *
+ * This runs for every header of every request: what nginx looks names up by
+ * (hash, lower case) is made once, and a name is compared with those forged
+ * ones alone that begin with its letter.
  */
 #include "ngx_http_cordon.h"
 
@@ -17,6 +21,17 @@ typedef struct {
     size_t       len;
     ngx_uint_t   prefix;
 } ngx_http_cordon_forged_t;
+
+
+typedef struct {
+    ngx_str_t    key;
+    u_char      *lowcase;
+    ngx_uint_t   hash;                          /* of lowcase */
+} ngx_http_cordon_name_t;
+
+
+#define ngx_http_cordon_name(name, lower)                                     \
+    { ngx_string(name), (u_char *) lower, 0 }
 
 
 /* lower case */
@@ -53,74 +68,91 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
 };
 
 
-ngx_http_cordon_headers_t
-ngx_http_cordon_headers(ngx_http_request_t *r)
+#define NGX_HTTP_CORDON_FORGED  (sizeof(ngx_http_cordon_forged)               \
+                                 / sizeof(ngx_http_cordon_forged[0]))
+
+
+/* rows of the table above by the first letter of their names */
+static uint32_t  ngx_http_cordon_forged_by[26];
+
+
+static ngx_http_cordon_name_t  ngx_http_cordon_names[NGX_HTTP_CORDON_NAMES] = {
+    [NGX_HTTP_CORDON_KEEP_ALIVE] =
+        ngx_http_cordon_name("Keep-Alive", "keep-alive"),
+    [NGX_HTTP_CORDON_USER] =
+        ngx_http_cordon_name("X-Cordon-User", "x-cordon-user"),
+    [NGX_HTTP_CORDON_ASSERTION] =
+        ngx_http_cordon_name("X-Cordon-Assertion", "x-cordon-assertion"),
+    [NGX_HTTP_CORDON_FORWARDED_FOR] =
+        ngx_http_cordon_name("X-Forwarded-For", "x-forwarded-for"),
+    [NGX_HTTP_CORDON_FORWARDED_PROTO] =
+        ngx_http_cordon_name("X-Forwarded-Proto", "x-forwarded-proto"),
+    [NGX_HTTP_CORDON_FORWARDED_HOST] =
+        ngx_http_cordon_name("X-Forwarded-Host", "x-forwarded-host"),
+    [NGX_HTTP_CORDON_TRACEPARENT] =
+        ngx_http_cordon_name("traceparent", "traceparent"),
+    [NGX_HTTP_CORDON_REQUEST_ID] =
+        ngx_http_cordon_name("X-Request-Id", "x-request-id"),
+};
+
+
+void
+ngx_http_cordon_headers_init(void)
 {
-    ngx_http_cordon_headers_t  at;
+    ngx_uint_t               i;
+    ngx_http_cordon_name_t  *name;
 
-    at.part = &r->headers_in.headers.part;
-    at.i = 0;
+    _Static_assert(NGX_HTTP_CORDON_FORGED <= 32, "one bit a row");
 
-    return at;
-}
-
-
-ngx_table_elt_t *
-ngx_http_cordon_header_next(ngx_http_cordon_headers_t *at)
-{
-    ngx_table_elt_t  *h;
-
-    while (at->i >= at->part->nelts) {
-        if (at->part->next == NULL) {
-            return NULL;
-        }
-
-        at->part = at->part->next;
-        at->i = 0;
+    for (i = 0; i < NGX_HTTP_CORDON_FORGED; i++) {
+        ngx_http_cordon_forged_by[ngx_http_cordon_forged[i].name[0] - 'a']
+            |= (uint32_t) 1 << i;
     }
 
-    h = at->part->elts;
-
-    return &h[at->i++];
+    for (i = 0; i < NGX_HTTP_CORDON_NAMES; i++) {
+        name = &ngx_http_cordon_names[i];
+        name->hash = ngx_hash_key(name->lowcase, name->key.len);
+    }
 }
 
 
-ngx_uint_t
-ngx_http_cordon_header_is(ngx_table_elt_t *h, const char *name)
+static void
+ngx_http_cordon_name_set(ngx_table_elt_t *h, ngx_http_cordon_name_t *name)
 {
-    size_t  len;
-
-    len = ngx_strlen(name);
-
-    return h->key.len == len && ngx_strncmp(h->lowcase_key, name, len) == 0;
+    h->key = name->key;
+    h->lowcase_key = name->lowcase;
+    h->hash = name->hash;
 }
 
 
 static void
 ngx_http_cordon_drop(ngx_table_elt_t *h)
 {
-    static u_char  lower[] = "keep-alive";
-
-    ngx_str_set(&h->key, "Keep-Alive");
-    h->lowcase_key = lower;
-    h->hash = ngx_hash_key(lower, sizeof(lower) - 1);
+    ngx_http_cordon_name_set(h,
+                          &ngx_http_cordon_names[NGX_HTTP_CORDON_KEEP_ALIVE]);
 }
 
 
 static ngx_uint_t
 ngx_http_cordon_is_forged(ngx_table_elt_t *h)
 {
-    ngx_uint_t                 i;
+    u_char                     first;
+    uint32_t                   rows;
     ngx_http_cordon_forged_t  *f;
 
-    for (i = 0; i < sizeof(ngx_http_cordon_forged)
-                    / sizeof(ngx_http_cordon_forged[0]); i++)
-    {
-        f = &ngx_http_cordon_forged[i];
+    first = h->lowcase_key[0];
 
-        if (h->lowcase_key[0] == (u_char) f->name[0]
-            && (f->prefix ? h->key.len >= f->len : h->key.len == f->len)
-            && ngx_strncmp(h->lowcase_key, f->name, f->len) == 0)
+    if (first < 'a' || first > 'z') {
+        return 0;
+    }
+
+    for (rows = ngx_http_cordon_forged_by[first - 'a']; rows;
+         rows &= rows - 1)
+    {
+        f = &ngx_http_cordon_forged[__builtin_ctz(rows)];
+
+        if ((f->prefix ? h->key.len >= f->len : h->key.len == f->len)
+            && ngx_memcmp(h->lowcase_key, f->name, f->len) == 0)
         {
             return 1;
         }
@@ -198,6 +230,24 @@ ngx_http_cordon_strip(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 
 
 ngx_int_t
+ngx_http_cordon_add(ngx_http_request_t *r, ngx_http_cordon_name_e name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_cordon_name_set(h, &ngx_http_cordon_names[name]);
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_cordon_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value)
 {
@@ -239,6 +289,8 @@ ngx_http_cordon_trace_hex(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 }
 
 
+/* The trace id is a part of the text that the other header has. */
+
 static ngx_int_t
 ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 {
@@ -247,24 +299,27 @@ ngx_http_cordon_add_trace(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 
     /* "00-" trace "-" span "-01"; 00 where the client does not sample */
 
-    p = ngx_pnalloc(r->pool, 3 + 32 + 1 + 16 + 3);
-    if (p == NULL || ngx_http_cordon_trace_hex(r, ctx, &trace) != NGX_OK) {
+    parent.len = 3 + 32 + 1 + 16 + 3;
+    parent.data = ngx_pnalloc(r->pool, parent.len);
+    if (parent.data == NULL) {
         return NGX_ERROR;
     }
 
-    parent.data = p;
-    p = ngx_cpymem(p, "00-", 3);
-    p = ngx_cpymem(p, trace.data, trace.len);
+    p = ngx_cpymem(parent.data, "00-", 3);
+    trace.data = p;
+    trace.len = 2 * sizeof(ctx->trace);
+    p = ngx_hex_dump(p, ctx->trace, sizeof(ctx->trace));
     *p++ = '-';
     p = ngx_hex_dump(p, ctx->span, sizeof(ctx->span));
-    p = ngx_cpymem(p, ctx->sampled ? "-01" : "-00", 3);
-    parent.len = (size_t) (p - parent.data);
+    (void) ngx_cpymem(p, ctx->sampled ? "-01" : "-00", 3);
 
-    if (ngx_http_cordon_add_header(r, "traceparent", &parent) != NGX_OK) {
+    if (ngx_http_cordon_add(r, NGX_HTTP_CORDON_TRACEPARENT, &parent)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    return ngx_http_cordon_add_header(r, "X-Request-Id", &trace);
+    return ngx_http_cordon_add(r, NGX_HTTP_CORDON_REQUEST_ID, &trace);
 }
 
 
@@ -283,19 +338,18 @@ ngx_http_cordon_forward_headers(ngx_http_request_t *r,
     ngx_http_cordon_strip(r, ctx, 1);
 
     if (ctx->user.len
-        && ngx_http_cordon_add_header(r, "X-Cordon-User", &ctx->user)
-           != NGX_OK)
+        && ngx_http_cordon_add(r, NGX_HTTP_CORDON_USER, &ctx->user) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_http_cordon_add_header(r, "X-Forwarded-For",
-                                   &r->connection->addr_text)
+    if (ngx_http_cordon_add(r, NGX_HTTP_CORDON_FORWARDED_FOR,
+                            &r->connection->addr_text)
         != NGX_OK
-        || ngx_http_cordon_add_header(r, "X-Forwarded-Proto", &proto)
+        || ngx_http_cordon_add(r, NGX_HTTP_CORDON_FORWARDED_PROTO, &proto)
            != NGX_OK
-        || ngx_http_cordon_add_header(r, "X-Forwarded-Host",
-                                      &r->headers_in.host->value)
+        || ngx_http_cordon_add(r, NGX_HTTP_CORDON_FORWARDED_HOST,
+                               &r->headers_in.host->value)
            != NGX_OK)
     {
         return NGX_ERROR;
