@@ -103,6 +103,9 @@ typedef struct {
  * when one of them ends. */
 #define NGX_HTTP_CORDON_CONN_KEYS  4
 
+/* the longest that is taken for a session's */
+#define NGX_HTTP_CORDON_TOKEN_MAX  128
+
 typedef struct {
     ngx_queue_t                  queue;
     ngx_connection_t            *connection;
@@ -113,6 +116,12 @@ typedef struct {
     unsigned                     ended:1;       /* close it when idle */
     u_char                       keys[NGX_HTTP_CORDON_CONN_KEYS]
                                      [CD_SESSION_KEY_LEN];
+
+    /* the last one of a live session, so that the next request need not hash
+     * it again; wiped with the connection */
+    size_t                       token_len;     /* 0: none */
+    u_char                       token[NGX_HTTP_CORDON_TOKEN_MAX];
+    u_char                       token_key[CD_SESSION_KEY_LEN];
 } ngx_http_cordon_conn_t;
 
 
@@ -275,6 +284,9 @@ void ngx_http_cordon_live_enter(ngx_http_cordon_ctx_t *ctx);
 void ngx_http_cordon_live_leave(ngx_http_cordon_ctx_t *ctx);
 ngx_int_t ngx_http_cordon_conn_note(ngx_http_request_t *r,
     ngx_http_cordon_ctx_t *ctx);
+/* The key of a token, without hashing when it is the connection's last one. */
+ngx_int_t ngx_http_cordon_conn_key(ngx_http_request_t *r, ngx_str_t *token,
+    u_char key[CD_SESSION_KEY_LEN]);
 void ngx_http_cordon_tick(ngx_event_t *ev);
 
 

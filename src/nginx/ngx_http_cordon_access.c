@@ -207,7 +207,7 @@ ngx_http_cordon_identify(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
     ctx->token.len = token.len;
     ctx->who.has_key = 1;
 
-    return ngx_cordon_digest(token.data, token.len, ctx->who.key);
+    return ngx_http_cordon_conn_key(r, &token, ctx->who.key);
 }
 
 

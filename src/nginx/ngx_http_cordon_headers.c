@@ -186,8 +186,9 @@ ngx_http_cordon_token(ngx_http_request_t *r, ngx_str_t *token)
     token->data = (u_char *) (uintptr_t) value.ptr;
     token->len = value.len;
 
-    return (found == 1 && token->len && token->len <= 128) ? NGX_OK
-                                                           : NGX_DECLINED;
+    return found == 1 && token->len
+           && token->len <= NGX_HTTP_CORDON_TOKEN_MAX
+           ? NGX_OK : NGX_DECLINED;
 }
 
 

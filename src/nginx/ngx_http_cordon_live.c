@@ -116,6 +116,37 @@ ngx_http_cordon_conn_gone(void *data)
     ngx_http_cordon_conn_t  *conn = data;
 
     ngx_queue_remove(&conn->queue);
+    ngx_explicit_memzero(conn->token, sizeof(conn->token));
+}
+
+
+/* The client's connection: of a stream of HTTP/2 the one that carries it. */
+
+static ngx_connection_t *
+ngx_http_cordon_conn_of(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return r->stream->connection->connection;
+    }
+#endif
+
+    return r->connection;
+}
+
+
+static ngx_http_cordon_conn_t *
+ngx_http_cordon_conn_find(ngx_connection_t *c)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = c->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_cordon_conn_gone) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -125,10 +156,9 @@ ngx_http_cordon_conn_get(ngx_connection_t *c)
     ngx_pool_cleanup_t      *cln;
     ngx_http_cordon_conn_t  *conn;
 
-    for (cln = c->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_cordon_conn_gone) {
-            return cln->data;
-        }
+    conn = ngx_http_cordon_conn_find(c);
+    if (conn) {
+        return conn;
     }
 
     cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_http_cordon_conn_t));
@@ -146,27 +176,53 @@ ngx_http_cordon_conn_get(ngx_connection_t *c)
 }
 
 
+/*
+ * Browsers and proxies show the same token on a connection again and again.
+ * One that another person showed on it before is compared with in constant
+ * time: a proxy in front may share its connections.
+ */
+
+ngx_int_t
+ngx_http_cordon_conn_key(ngx_http_request_t *r, ngx_str_t *token,
+    u_char key[CD_SESSION_KEY_LEN])
+{
+    ngx_http_cordon_conn_t  *conn;
+
+    conn = ngx_http_cordon_conn_find(ngx_http_cordon_conn_of(r));
+
+    if (conn && conn->token_len == token->len
+        && CRYPTO_memcmp(conn->token, token->data, token->len) == 0)
+    {
+        ngx_memcpy(key, conn->token_key, CD_SESSION_KEY_LEN);
+        return NGX_OK;
+    }
+
+    return ngx_cordon_digest(token->data, token->len, key);
+}
+
+
 /* Remembers that a session was used on this connection. */
 
 ngx_int_t
 ngx_http_cordon_conn_note(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 {
     ngx_uint_t               i, n;
-    ngx_connection_t        *c;
     ngx_http_cordon_conn_t  *conn;
 
-    c = r->connection;
-
-#if (NGX_HTTP_V2)
-    if (r->stream) {
-        c = r->stream->connection->connection;
-    }
-#endif
-
-    conn = ngx_http_cordon_conn_get(c);
+    conn = ngx_http_cordon_conn_get(ngx_http_cordon_conn_of(r));
     if (conn == NULL) {
         return NGX_ERROR;
     }
+
+    if (conn->token_len
+        && ngx_memcmp(conn->token_key, ctx->who.key, CD_SESSION_KEY_LEN) == 0)
+    {
+        return NGX_OK;                          /* noted when it was kept */
+    }
+
+    conn->token_len = ctx->token.len;
+    ngx_memcpy(conn->token, ctx->token.data, ctx->token.len);
+    ngx_memcpy(conn->token_key, ctx->who.key, CD_SESSION_KEY_LEN);
 
 #if (NGX_HTTP_V2)
     conn->h2c = r->stream ? r->stream->connection : NULL;
