@@ -112,17 +112,31 @@ uint32_t cd_ctx_str(const struct cd_ctx *c, const struct cd_name *name)
 			    name->hash ? name->hash : cd_str_hash(name->s));
 }
 
+/* Who has a value at all, without the rest of the registry: a decision looks
+ * at each, and a whole row is a line of cache. */
+static const struct {
+	uint8_t kinds, subjects;
+} scopes[CD_ATTR_COUNT] = {
+#define X(id, name_, type_, kinds_, subjects_, cure_, max_age_, source_, doc_) \
+	[CD_ATTR_##id] = {kinds_, subjects_},
+	CD_ATTRS(X)
+#undef X
+};
+
 static void find_values(struct cd_ctx *c)
 {
+	/* Nothing is curable for such a subject. */
+	bool plain = c->kind && c->subject &&
+		     c->subject != CD_SUBJECT_ANONYMOUS;
+
+	memset(c->str, 0xff, sizeof(c->str)); /* CD_NIL */
 	for (unsigned int i = 0; i < CD_ATTR_COUNT; i++) {
 		const struct cd_value *v = &c->r->v[i];
 
-		c->str[i] = CD_NIL;
 		/* Most of a request's values are not given. */
-		if (v->state == CD_UNKNOWN && c->kind && c->subject &&
-		    c->subject != CD_SUBJECT_ANONYMOUS) {
-			bool has = cd_attr_rows[i].kinds & c->kind &&
-				   cd_attr_rows[i].subjects & c->subject;
+		if (v->state == CD_UNKNOWN && plain) {
+			bool has = scopes[i].kinds & c->kind &&
+				   scopes[i].subjects & c->subject;
 
 			c->there[i] = has ? CD_IS_UNKNOWN : CD_IS_ABSENT;
 			continue;
@@ -330,7 +344,10 @@ void cd_ctx_init(struct cd_ctx *c, const struct cd_snapshot *s,
 	c->labels_done[0] = c->labels_done[1] = false;
 	c->suffixes_done = false;
 	memset(c->feed_memo, 0, sizeof(c->feed_memo));
-	memset(c->memo, 0, sizeof(c->memo));
+	/* `same` is the number of a node: places beyond are not asked for */
+	memset(c->memo, 0,
+	       CD_MIN((size_t)cd_snap_NODES_n(s), CD_ARRAY_SIZE(c->memo)) *
+		       sizeof(c->memo[0]));
 	find_values(c);
 	c->now = c->there[CD_ATTR_TIME] == CD_IS_KNOWN ?
 			 r->v[CD_ATTR_TIME].u.i :
