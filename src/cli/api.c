@@ -157,7 +157,7 @@ static int refused(struct cd_cli *cli, unsigned int status, const char *path,
 		cd_cli_print_json(answer);
 	cd_cli_details(json_object_get(error, "details"));
 	/* What is missing is the path, unless the message names it. */
-	if (safe.len && !strcmp(cd_cli_text(error, "code"), "NOT_FOUND"))
+	if (!strcmp(message, "there is no such thing"))
 		cd_cli_fail(cli, "%s: %s", safe.data, path + strlen("/v1/"));
 	else if (safe.len)
 		cd_cli_fail(cli, "%s", safe.data);

@@ -71,7 +71,8 @@ int cd_cmd_apply(struct cd_cli *cli, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if (confirm && cd_duration_parse(cd_str_from(confirm), &seconds))
+	if (confirm &&
+	    (cd_duration_parse(cd_str_from(confirm), &seconds) || !seconds))
 		return cd_cli_usage(cli, "--confirm %s: say 90s, 5m or 1h",
 				    confirm);
 	files = read_files(cli, argc, argv + 1);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "controller/device.h"
 #include "controller/people.h"
 #include "controller/schema_check.h"
 
@@ -300,6 +301,32 @@ void cd_call_fail(struct cd_call *call, int err)
 			return;
 		}
 	cd_call_error(call, 500, "INTERNAL", "%s", cd_strerror(err));
+}
+
+/* An error told: 1; r otherwise. */
+static int told(struct cd_call *call, int r, const char *what, const char *name)
+{
+	char quoted[200];
+
+	if (r == CD_E_NOTFOUND)
+		cd_call_error(call, 404, "NOT_FOUND", "there is no %s %s", what,
+			      cd_quote(cd_str_from(name), quoted,
+				       sizeof(quoted)));
+	return r == CD_E_NOTFOUND ? 1 : r;
+}
+
+int cd_call_person(struct cd_call *call, const char *name,
+		   struct cd_person *ret)
+{
+	return told(call, cd_person_get(call->ctl, cd_str_from(name), ret),
+		    "person", name);
+}
+
+int cd_call_device(struct cd_call *call, const char *name,
+		   struct cd_device *ret)
+{
+	return told(call, cd_device_get(call->ctl, cd_str_from(name), ret),
+		    "device", name);
 }
 
 /* ---- JSON ---- */

@@ -58,6 +58,15 @@ void cd_call_diag(struct cd_call *call, unsigned int status, const char *code,
 /* From an error number: full disk 507, not found 404, ... */
 void cd_call_fail(struct cd_call *call, int err);
 
+/* The person, or the device, of a name in the body. 1: there is none, which
+ * was answered; < 0: not answered. */
+struct cd_person;
+struct cd_device;
+int cd_call_person(struct cd_call *call, const char *name,
+		   struct cd_person *ret);
+int cd_call_device(struct cd_call *call, const char *name,
+		   struct cd_device *ret);
+
 /* Members of a checked body; NULL or the default when absent. */
 const char *cd_body_text(const struct cd_call *call, const char *name);
 int64_t cd_body_int(const struct cd_call *call, const char *name, int64_t def);

@@ -250,9 +250,9 @@ void answer_sessions_delete(struct cd_call *call)
 	struct cd_session_filter f = {0};
 	int64_t count = 0;
 	uint64_t id = 0;
-	int r = cd_str_parse_u64(call->param[0], &id);
+	int r = 0;
 
-	if (!r && (!id || id > INT64_MAX))
+	if (cd_str_parse_u64(call->param[0], &id) || !id || id > INT64_MAX)
 		r = CD_E_NOTFOUND;
 	f.id = (int64_t)id;
 	if (!r)
@@ -265,6 +265,7 @@ void answer_sessions_delete(struct cd_call *call)
 		cd_call_empty(call);
 }
 
+/* 1: an answer was given. */
 static int filter_of(struct cd_call *call, struct cd_session_filter *f)
 {
 	const char *user = cd_body_text(call, "user");
@@ -275,11 +276,11 @@ static int filter_of(struct cd_call *call, struct cd_session_filter *f)
 
 	f->app = cd_str_from(cd_body_text(call, "app"));
 	if (user)
-		r = cd_person_get(call->ctl, cd_str_from(user), &p);
+		r = cd_call_person(call, user, &p);
 	if (user && !r)
 		f->person = p.id;
 	if (!r && device)
-		r = cd_device_get(call->ctl, cd_str_from(device), &d);
+		r = cd_call_device(call, device, &d);
 	if (device && !r)
 		f->device = d.id;
 	if (!r && !f->person && !f->device && !f->app.len)
@@ -297,7 +298,7 @@ void answer_sessions_revoke(struct cd_call *call)
 		r = revoke(call, &f, CD_STR("sessions"), &count);
 	if (r < 0)
 		cd_call_fail(call, r);
-	else
+	else if (!r)
 		cd_call_json(call, 200,
 			     json_pack("{s:I}", "revoked", (json_int_t)count));
 }

@@ -136,6 +136,18 @@ static int set_texts(struct cd_call *call, int64_t id)
 	return r;
 }
 
+/* false: an answer was given. */
+static bool is_risk_good(struct cd_call *call)
+{
+	const char *name = cd_body_text(call, "risk");
+
+	if (!name || cd_risk_parse(name))
+		return true;
+	cd_call_error(call, 400, "BAD_REQUEST",
+		      "risk is low, medium or high, not '%s'", name);
+	return false;
+}
+
 static int set_risk(struct cd_call *call, int64_t id)
 {
 	const char *name = cd_body_text(call, "risk");
@@ -191,7 +203,7 @@ static int act_change(struct cd_call *call, struct cd_person *p)
 
 void answer_users_change(struct cd_call *call)
 {
-	if (!is_subject_refused(call))
+	if (is_risk_good(call) && !is_subject_refused(call))
 		change(call, "user.change", act_change);
 }
 

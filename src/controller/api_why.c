@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/http.h"
 #include "base/time.h"
 #include "controller/api.h"
 #include "controller/judge.h"
@@ -36,6 +37,7 @@ static int add_session(struct cd_call *call, struct cd_case *c,
 				    cd_case_session(call->ctl, c, &s);
 }
 
+/* 1: an answer was given; so below. */
 static int add_people(struct cd_call *call, struct cd_case *c)
 {
 	const char *user = cd_body_text(call, "user");
@@ -45,18 +47,43 @@ static int add_people(struct cd_call *call, struct cd_case *c)
 	int r = 0;
 
 	if (user) {
-		r = cd_person_get(call->ctl, cd_str_from(user), &p);
+		r = cd_call_person(call, user, &p);
 		if (!r)
 			r = cd_case_person(call->ctl, c, &p);
 		if (!r)
 			r = add_session(call, c, &p);
 	}
 	if (!r && device) {
-		r = cd_device_get(call->ctl, cd_str_from(device), &d);
+		r = cd_call_device(call, device, &d);
 		if (!r)
 			r = cd_case_device(call->ctl, c, d.id);
 	}
 	return r;
+}
+
+static int is_no(struct cd_call *call, const char *text, const char *what)
+{
+	char quoted[200];
+
+	cd_call_error(call, 400, "BAD_REQUEST", "%s is no %s",
+		      cd_quote(cd_str_from(text), quoted, sizeof(quoted)),
+		      what);
+	return 1;
+}
+
+static int add_path(struct cd_call *call, struct cd_case *c)
+{
+	const char *text = cd_body_text(call, "path");
+
+	if (!text)
+		return 0;
+	if (!cd_path_is_normal(cd_str_from(text)))
+		return is_no(
+			call, text,
+			"path that is forwarded: decoded, without .., // and ;"
+			" (the gateway answers others with 400)");
+	cd_request_set_str(&c->request, CD_ATTR_HTTP_PATH, cd_str_from(text));
+	return 0;
 }
 
 static int add_network(struct cd_call *call, struct cd_case *c)
@@ -68,23 +95,20 @@ static int add_network(struct cd_call *call, struct cd_case *c)
 	if (text)
 		cd_request_set_str(&c->request, CD_ATTR_HTTP_METHOD,
 				   cd_str_from(text));
-	text = cd_body_text(call, "path");
-	if (text)
-		cd_request_set_str(&c->request, CD_ATTR_HTTP_PATH,
-				   cd_str_from(text));
 	text = cd_body_text(call, "src_ip");
 	if (text) {
 		if (cd_addr_parse(cd_str_from(text), &addr) < 0)
-			return -EINVAL;
+			return is_no(call, text, "address");
 		cd_request_set_addr(&c->request, CD_ATTR_SRC_IP, addr);
 	}
 	text = cd_body_text(call, "time");
 	if (text) {
 		if (cd_rfc3339_parse(cd_str_from(text), &ns) < 0)
-			return -EINVAL;
+			return is_no(call, text,
+				     "instant such as 2026-11-23T18:00:00Z");
 		cd_request_set_int(&c->request, CD_ATTR_TIME, ns);
 	}
-	return 0;
+	return add_path(call, c);
 }
 
 static int assume_groups(struct cd_case *c, json_t *list)
@@ -123,6 +147,8 @@ static int assume(struct cd_case *c, enum cd_attr attr, json_t *value)
 	    type == CD_T_PROTO || type == CD_T_APP)
 		return CD_E_UNSUPPORTED;
 	r = cd_attr_value(attr, value, &n, &text);
+	if (!r && type == CD_T_PATH && !cd_path_is_normal(text))
+		r = -EINVAL;
 	if (r < 0)
 		return r;
 	if (text.ptr)
@@ -132,6 +158,30 @@ static int assume(struct cd_case *c, enum cd_attr attr, json_t *value)
 	else
 		cd_request_set_int(&c->request, attr, n);
 	return 0;
+}
+
+/* Says why it cannot be assumed. */
+static void cannot_assume(struct cd_call *call, const char *name,
+			  enum cd_attr attr, int err)
+{
+	enum cd_attr near = cd_attr_nearest(cd_str_from(name));
+	char quoted[200];
+
+	cd_quote(cd_str_from(name), quoted, sizeof(quoted));
+	if (err == CD_E_UNSUPPORTED)
+		cd_call_error(call, 400, "BAD_REQUEST",
+			      "with %s: cannot be assumed", quoted);
+	else if (attr != CD_ATTR_NONE)
+		cd_call_error(call, 400, "BAD_REQUEST",
+			      "with %s: the value is no %s", quoted,
+			      cd_type_name(cd_attr_get(attr)->type));
+	else if (near != CD_ATTR_NONE)
+		cd_call_error(call, 400, "BAD_REQUEST",
+			      "there is no attribute %s (did you mean '%s'?)",
+			      quoted, cd_attr_get(near)->name);
+	else
+		cd_call_error(call, 400, "BAD_REQUEST",
+			      "there is no attribute %s", quoted);
 }
 
 /* {"risk.user": "medium", "mfa.age": "13h"}; false: an answer was given. */
@@ -147,10 +197,7 @@ static bool assume_all(struct cd_call *call, struct cd_case *c)
 
 		if (!r)
 			continue;
-		cd_call_error(call, 400, "BAD_REQUEST", "with %s: %s", name,
-			      r == -ENOENT ? "there is no such attribute" :
-			      r == CD_E_UNSUPPORTED ? "cannot be assumed" :
-						      "has another type");
+		cannot_assume(call, name, attr, r);
 		return false;
 	}
 	return true;
@@ -306,6 +353,7 @@ void answer_why(struct cd_call *call)
 	const struct cd_snapshot *snapshot = cd_policy_snapshot(call->ctl);
 	struct cd_case *c cd_auto(cd_case_free) = NULL;
 	const char *app = cd_body_text(call, "app");
+	char quoted[200];
 	int r;
 
 	if (!snapshot) {
@@ -315,8 +363,9 @@ void answer_why(struct cd_call *call)
 	}
 	r = cd_case_new(snapshot, cd_str_from(app), &c);
 	if (r == CD_E_NOTFOUND) {
-		cd_call_error(call, 404, "NOT_FOUND",
-			      "the policy has no app of this name");
+		cd_call_error(
+			call, 404, "NOT_FOUND", "the policy has no app %s",
+			cd_quote(cd_str_from(app), quoted, sizeof(quoted)));
 		return;
 	}
 	if (!r)
@@ -325,7 +374,7 @@ void answer_why(struct cd_call *call)
 		r = add_network(call, c);
 	if (r < 0)
 		cd_call_fail(call, r);
-	else if (assume_all(call, c))
+	else if (!r && assume_all(call, c))
 		cd_call_json(call, 200,
 			     decision_json(snapshot, &c->request,
 					   cd_policy_serial(call->ctl)));

@@ -385,8 +385,10 @@ static bool may_try(struct cd_call *call, int64_t confirm)
 {
 	struct cd_ctl *ctl = call->ctl;
 	int64_t most = ctl->opt.bundle_life / 2;
+	bool asked = json_object_get(call->body, "confirm") != NULL;
 
-	if (confirm < 0 || confirm > most) {
+	/* who asks for a trial of 0 s does not want none */
+	if (confirm < asked || confirm > most) {
 		cd_call_error(call, 400, "BAD_REQUEST",
 			      "a trial is of 1 to %lld seconds, half of the "
 			      "life of a bundle",
@@ -499,7 +501,13 @@ void answer_policy_rollback(struct cd_call *call)
 	if (!serial)
 		serial = version_before(call->ctl);
 	r = cd_policy_files(call->ctl, serial, &rq.files);
-	if (r < 0)
+	if (r == CD_E_NOTFOUND && serial)
+		cd_call_error(call, 404, "NOT_FOUND",
+			      "there is no version %lld", (long long)serial);
+	else if (r == CD_E_NOTFOUND)
+		cd_call_error(call, 404, "NOT_FOUND",
+			      "there is no version to go back to");
+	else if (r < 0)
 		cd_call_fail(call, r);
 	else
 		apply(call, &rq, false);
