@@ -257,7 +257,7 @@ int main(int argc, char **argv)
 	snprintf(state, sizeof(state), "%s/state", dir);
 	mkdir(state, 0755);
 	children[0] = start(true);
-	await_socket("keys.sock");
+	await_socket("keys/keys.sock");
 	children[1] = start(false);
 	await_socket("api.sock");
 

@@ -321,6 +321,7 @@ int up_dirs_make(struct up *up)
 		{up->opt.run, "policy", 0, 0, 0755},
 		{up->opt.run, "shm", id[UP_AGENT].uid, id[UP_GW].gid, 0755},
 		{up->opt.run, "tls", id[UP_AGENT].uid, id[UP_GW].gid, 0750},
+		{up->opt.run, "keys", id[UP_KEYS].uid, id[UP_KEYS].gid, 0755},
 		{up->opt.run, "gw", id[UP_GW].uid, id[UP_GW].gid, 0700},
 		{up->opt.state, "cordond", id[UP_CORDON].uid, id[UP_CORDON].gid,
 		 0700},

@@ -16,6 +16,7 @@
 
 #include "cli/up.h"
 #include "sys/conf.h"
+#include "token/broker_proto.h"
 #include "token/x509.h"
 
 #define AGENT_NAME "local" /* of the agent on this machine */
@@ -172,7 +173,7 @@ static int start_keys(struct up *up)
 	}
 	s.spawn.argv = argv;
 	s.spawn.as_root = true;
-	s.ctx = keep("%s/keys.sock", up->opt.run);
+	s.ctx = keep("%s/" CD_BROKER_SOCKET, up->opt.run);
 	return up_service_start(up, &s);
 }
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shm/peer.h"
 #include "sys/ipc.h"
 
 struct cd_keys {
@@ -68,14 +69,22 @@ static bool is_stale(int fd)
 
 static int connected(struct cd_keys *k)
 {
+	int fd, r;
+
 	if (k->fd >= 0 && is_stale(k->fd))
 		hang_up(k);
-	if (k->fd < 0)
-		k->fd = cd_ipc_connect(k->path, CD_KEYS_TIMEOUT_MS);
 	if (k->fd >= 0)
 		return 0;
-	k->fd = -1;
-	return -ENOTCONN;
+	fd = cd_ipc_connect(k->path, CD_KEYS_TIMEOUT_MS);
+	if (fd < 0)
+		return -ENOTCONN;
+	r = cd_peer_vouch(fd, k->path);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	k->fd = fd;
+	return 0;
 }
 
 static int read_answer(int fd, uint16_t verb, int64_t deadline,

@@ -6,7 +6,8 @@
  *
  * Results: 0; CD_E_DENIED (not this process's verb, or the broker said no);
  * -EINVAL (a field is out of range); -EAGAIN (rate limit); -ENOTCONN,
- * -ETIMEDOUT (no broker); CD_E_CORRUPT (an answer that is none).
+ * -ETIMEDOUT (no broker); -EPERM (who listens there is not the broker, see
+ * shm/peer.h; nothing was sent); CD_E_CORRUPT (an answer that is none).
  */
 #ifndef CD_CONTROLLER_KEYS_CLIENT_H
 #define CD_CONTROLLER_KEYS_CLIENT_H

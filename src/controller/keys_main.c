@@ -263,21 +263,24 @@ static int run_with(struct options *o, struct loop *l, const char *dir)
 	return r;
 }
 
-static int make_folder(const struct options *o, const char *dir)
+static int make_folder(const struct options *o, const char *dir, mode_t mode)
 {
-	if (o->drop)
-		return cd_dir_make(dir, 0700, o->ids.uid, o->ids.gid);
-	return cd_dir_make(dir, 0700, (uid_t)-1, (gid_t)-1);
+	int r = o->drop ? cd_dir_make(dir, mode, o->ids.uid, o->ids.gid) :
+			  cd_dir_make(dir, mode, (uid_t)-1, (gid_t)-1);
+
+	return r < 0 ? say(r, dir) : 0;
 }
 
 static int run_broker(struct options *o)
 {
-	char keys[PATH_BYTES], sock[PATH_BYTES], table[PATH_BYTES];
+	char keys[PATH_BYTES], table[PATH_BYTES];
+	char folder[PATH_BYTES], sock[PATH_BYTES];
 	struct loop l = {.controller = o->broker.controller};
 	struct cd_ipc_server *server = NULL;
 	int r;
 
 	if (!cd_path_join(keys, sizeof(keys), o->state, "keys") ||
+	    !cd_path_join(folder, sizeof(folder), o->run, CD_BROKER_FOLDER) ||
 	    !cd_path_join(sock, sizeof(sock), o->run, CD_BROKER_SOCKET) ||
 	    !cd_path_join(table, sizeof(table), o->run, "shm/sessions"))
 		return say(-ENAMETOOLONG, "paths");
@@ -286,14 +289,14 @@ static int run_broker(struct options *o)
 	if (!l.base)
 		return say(-ENOMEM, "loop");
 	umask(077);
-	r = make_folder(o, keys);
-	if (r < 0)
-		return say(r, keys);
-	r = cd_ipc_listen(l.base, sock, 0666, &ops, &l, &server);
-	if (r < 0)
-		return say(r, sock);
+	if (make_folder(o, keys, 0700) < 0 || make_folder(o, folder, 0755) < 0)
+		return -1;
+	/* root binds nothing: clients know the broker by the folder's owner */
 	r = o->drop ? cd_ids_drop(&o->ids) : cd_process_harden();
-	r = r < 0 ? say(r, "privileges") : run_with(o, &l, keys);
+	if (r < 0)
+		return say(r, "privileges");
+	r = cd_ipc_listen(l.base, sock, 0666, &ops, &l, &server);
+	r = r < 0 ? say(r, sock) : run_with(o, &l, keys);
 	cd_ipc_server_free(&server);
 	event_base_free(l.base);
 	return r;

@@ -9,8 +9,9 @@
  *	cordond --keys-trust | --keys-server-ca | --keys-client-ca |
  *		--keys-jwks --run DIR	prints what the broker says of itself
  *
- * Started as root with --user it makes STATE/keys and binds RUN/keys.sock
- * first and then drops root.
+ * Started as root with --user it makes STATE/keys and RUN/keys of that user,
+ * drops root, and binds RUN/keys/keys.sock: that the listener is the folder's
+ * owner is how clients know the broker.
  */
 #ifndef CD_CONTROLLER_KEYS_MAIN_H
 #define CD_CONTROLLER_KEYS_MAIN_H

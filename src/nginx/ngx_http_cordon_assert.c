@@ -11,6 +11,7 @@
 #include "ngx_http_cordon.h"
 
 #include "base/buf.h"
+#include "shm/peer.h"
 #include "token/broker_proto.h"
 
 #define NGX_HTTP_CORDON_CACHE      4096     /* assertions kept, at most */
@@ -370,6 +371,17 @@ ngx_http_cordon_broker_connect(void)
     }
 
     c = b->peer.connection;
+
+    /* tokens of live sessions are sent there */
+
+    if (cd_peer_vouch(c->fd, b->address.sun_path) < 0) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
+                      "cordon: who listens at \"%V\" does not own its "
+                      "folder, or others may write there", &b->name);
+        ngx_close_connection(c);
+        return NGX_ERROR;
+    }
+
     c->data = b;
     c->log = ngx_cycle->log;
     c->read->log = c->log;

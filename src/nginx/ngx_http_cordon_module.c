@@ -4,7 +4,8 @@
  *
  *	cordon_run DIR;            the run directory (main)
  *	cordon_auth_url URL;       where people sign in (main)
- *	cordon_keys PATH [TIME];   the key broker; run/keys.sock, 2s (main)
+ *	cordon_keys PATH [TIME];   the key broker; run/keys/keys.sock, 2s
+ *				   (main); its listener must own the folder
  *	cordon on;                 decide here
  *	cordon_certificates on;    certificates from run/tls (server)
  *	cordon_assertion off;      go on without one when the broker is away
@@ -21,6 +22,8 @@
  * asks for a file.
  */
 #include "ngx_http_cordon.h"
+
+#include "token/broker_proto.h"
 #include "ngx_cordon_check.h"
 
 #include "base/str.h"
@@ -390,12 +393,14 @@ ngx_http_cordon_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_cordon_conf_trim(&mcf->run);
 
     if (mcf->keys.len == 0) {
-        mcf->keys.data = ngx_pnalloc(cf->pool, mcf->run.len + 11);
+        mcf->keys.data = ngx_pnalloc(cf->pool, mcf->run.len
+                                     + sizeof("/" CD_BROKER_SOCKET));
         if (mcf->keys.data == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        mcf->keys.len = (size_t) (ngx_sprintf(mcf->keys.data, "%V/keys.sock",
+        mcf->keys.len = (size_t) (ngx_sprintf(mcf->keys.data,
+                                              "%V/" CD_BROKER_SOCKET,
                                               &mcf->run)
                                   - mcf->keys.data);
     }

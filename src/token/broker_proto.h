@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is spoken on run/keys.sock (a stream socket). A frame is
+ * What is spoken on run/keys/keys.sock (a stream socket). A frame is
  *	u32 length	of all that follows: 4 + body
  *	u16 verb	enum cd_verb, the same in the answer
  *	u16 status	0 in a request; enum cd_broker_status in an answer
@@ -18,7 +18,8 @@
 
 #include "base/buf.h"
 
-#define CD_BROKER_SOCKET "keys.sock" /* in the run folder */
+#define CD_BROKER_FOLDER "keys" /* in the run folder, the broker's alone */
+#define CD_BROKER_SOCKET CD_BROKER_FOLDER "/keys.sock"
 #define CD_BROKER_FRAME 8 /* bytes before the body */
 #define CD_BROKER_BODY_MAX (32 * 1024)
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,7 +120,7 @@ static bool setup(void)
 		mkdir(in_dir("run"), 0755);
 		mkdir(in_dir("run/shm"), 0755);
 		mkdir(in_dir("state"), 0755);
-		snprintf(sock, sizeof(sock), "%s/run/keys.sock", dir);
+		snprintf(sock, sizeof(sock), "%s/run/keys/keys.sock", dir);
 	}
 	if (!broker)
 		start_broker();
@@ -660,6 +661,103 @@ TEST(keys_survive_kill_and_damage_stops)
 	ok_eq_int(chown(in_dir("state/keys"), 0, 0), 0);
 	ok_eq_int(cd_keystore_open(in_dir("state/keys"), &o, &ks, &what),
 		  -EACCES);
+}
+
+/* Binds as root, listens as another user, answers nothing: whatever it were
+ * sent would be read here. Child's pid. */
+static pid_t impostor(const char *path, uid_t uid)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	cd_assert(pipe(ready) == 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		close(ready[0]);
+		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+		    setresgid(uid, uid, uid) < 0 ||
+		    setresuid(uid, uid, uid) < 0 || listen(fd, 8) < 0 ||
+		    write(ready[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	cd_assert(read(ready[0], &c, 1) == 1);
+	close(ready[0]);
+	return pid;
+}
+
+static int asked(const char *path)
+{
+	struct cd_buf b cd_auto(cd_buf_done);
+	struct cd_keys *k = NULL;
+	int r;
+
+	cd_buf_init(&b, 4096);
+	cd_assert(cd_keys_new(path, &k) == 0);
+	r = cd_keys_public(k, CD_PUBLIC_TRUST, &b);
+	cd_keys_free(&k);
+	return r;
+}
+
+TEST(nobody_is_taken_for_the_broker)
+{
+	const char *folder = in_dir("taken"), *path;
+	pid_t pid;
+
+	if (!setup())
+		return;
+	path = in_dir("taken/s");
+	cd_assert(mkdir(folder, 0755) == 0);
+	cd_assert(chown(folder, UID_KEYS, UID_KEYS) == 0);
+	pid = impostor(path, UID_CONTROLLER);
+	ok_eq_int(asked(path), -EPERM);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	unlink(path);
+	/* the owner itself, where others could have been before it */
+	pid = impostor(path, UID_KEYS);
+	cd_assert(chmod(folder, 0775) == 0);
+	ok_eq_int(asked(path), -EPERM);
+	cd_assert(chmod(folder, 01777) == 0);
+	ok_eq_int(asked(path), -EPERM);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	unlink(path);
+	rmdir(folder);
+	ok_eq_int(asked(path), -ENOTCONN);
+}
+
+static int takes_the_name(void *arg)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", (char *)arg);
+	if (unlink(sun.sun_path) < 0 && errno != ENOENT)
+		return errno;
+	return bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? errno : 0;
+}
+
+TEST(nobody_else_binds_the_brokers_name)
+{
+	if (!setup())
+		return;
+	/* as cordon up leaves it, with cordond in the folder's group */
+	cd_assert(chown(in_dir("run"), 0, UID_CONTROLLER) == 0);
+	cd_assert(chmod(in_dir("run"), 01775) == 0);
+	stop_broker(SIGKILL);
+	ok_eq_int(as_user(UID_CONTROLLER, takes_the_name, sock), EACCES);
+	unlink(sock);
+	ok_eq_int(as_user(UID_CONTROLLER, takes_the_name, sock), EACCES);
+	start_broker();
+	ok_eq_int(asked(sock), 0);
 }
 
 /* Nothing that the broker was told or made may be in its log. */

@@ -69,7 +69,7 @@ export class Cordon {
     this.#spawn('keys', ['--keys', '--run', this.file('run'), '--state',
       this.file('state'), '--issuer', this.auth, '--uid-controller', uid,
       '--uid-gateway', uid]);
-    await until('keys.sock', () => fs.existsSync(this.socket('keys')));
+    await until('keys.sock', () => fs.existsSync(this.socket('keys/keys')));
     const main = this.spawnMain();
     await until('cordond', async () => {
       if (main.code !== undefined) throw new Error(this.log());
