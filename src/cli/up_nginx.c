@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "cli/up.h"
+#include "sys/conf.h"
 
 #define NGINX "/usr/sbin/nginx"
 #define STREAM_MODULE "/usr/lib/nginx/modules/ngx_stream_module.so"
 #define AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 #define CONF_MAX (1 << 16)
 #define NOFILE 65536
+#define CONNECTIONS (NOFILE / 4) /* of a worker, with those to upstreams */
 
 /* What browsers and programs of 2022 on can do; TLS 1.3 chooses by itself. */
 static const char tls[] =
@@ -84,7 +86,29 @@ static void put_main(struct up *up, struct cd_buf *b)
 		cd_buf_printf(b,
 			      "load_module %s/ngx_stream_cordon_module.so;\n",
 			      up->modules);
-	cd_buf_printf(b, "events { worker_connections %d; }\n", NOFILE / 4);
+	cd_buf_printf(b, "events { worker_connections %d; }\n", CONNECTIONS);
+}
+
+/* Without a bound one address fills all places of a worker with handshakes
+ * that never end. */
+static int put_per_address(struct up *up, struct cd_buf *b)
+{
+	struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+	struct cd_conf conf cd_auto(cd_conf_done) = {0};
+	char path[PATH_MAX];
+	uint64_t n;
+
+	up_path(path, up->opt.conf, "cordon.conf");
+	if (cd_diag_new(&diag) < 0 || cd_conf_load(path, diag, &conf) < 0)
+		return up_fail("%s has a mistake: cordond says which", path);
+	if (cd_str_parse_u64(cd_str_from(conf.connections_per_address), &n) <
+		    0 ||
+	    n > CONNECTIONS)
+		return up_fail("%s: connections_per_address: '%s' is not a "
+			       "number of 0 to %d",
+			       path, conf.connections_per_address, CONNECTIONS);
+	cd_buf_printf(b, "cordon_per_address %u;\n", (unsigned int)n);
+	return 0;
 }
 
 /* Limits against slow and large clients; no buffering, so that event streams
@@ -266,7 +290,7 @@ static void put_agents(struct up *up, struct cd_buf *b)
 }
 
 static void put_stream(struct up *up, const struct cd_buf *resolver,
-		       struct cd_buf *b)
+		       const struct cd_buf *bound, struct cd_buf *b)
 {
 	const char *run = up->opt.run;
 
@@ -274,10 +298,11 @@ static void put_stream(struct up *up, const struct cd_buf *resolver,
 		return;
 	cd_buf_printf(b,
 		      "stream {\n"
-		      "cordon_run %s;\n%.*s"
+		      "cordon_run %s;\n%.*s%.*s"
 		      "ssl_session_cache shared:cordon_tcp:1m;\n%s"
 		      "server {\n",
-		      run, CD_STR_FMT(cd_buf_get(resolver)), tls);
+		      run, CD_STR_FMT(cd_buf_get(resolver)),
+		      CD_STR_FMT(cd_buf_get(bound)), tls);
 	put_listen(up, b, UP_TCP, " ssl");
 	cd_buf_printf(b,
 		      "    ssl_certificate $cordon_certificate;\n"
@@ -313,23 +338,27 @@ static int write_file(const char *path, const char *text, size_t len)
 int up_nginx_configure(struct up *up)
 {
 	struct cd_buf b cd_auto(cd_buf_done), resolver cd_auto(cd_buf_done);
+	struct cd_buf bound cd_auto(cd_buf_done);
 	char path[PATH_MAX];
 	int err;
 
 	cd_buf_init(&b, CONF_MAX);
 	cd_buf_init(&resolver, CONF_MAX);
-	if (up_resolver_put(up, &resolver) < 0)
+	cd_buf_init(&bound, CONF_MAX);
+	if (up_resolver_put(up, &resolver) < 0 ||
+	    put_per_address(up, &bound) < 0)
 		return -1;
 	put_main(up, &b);
 	cd_buf_puts(&b, "http {\n");
 	put_http_common(up, &b);
 	cd_buf_str(&b, cd_buf_get(&resolver));
+	cd_buf_str(&b, cd_buf_get(&bound));
 	put_proxy(up, &b);
 	put_redirect(up, &b);
 	put_https(up, &b);
 	put_agents(up, &b);
 	cd_buf_puts(&b, "}\n");
-	put_stream(up, &resolver, &b);
+	put_stream(up, &resolver, &bound, &b);
 	up_path(path, up->opt.run, "nginx.conf");
 	err = b.err ? b.err : write_file(path, b.data, b.len);
 	return err ? up_fail("cannot write %s: %s", path, cd_strerror(err)) : 0;

@@ -25,6 +25,7 @@ typedef struct {
     ngx_str_t                   auth_host;      /* of it, lower case */
     ngx_str_t                   keys;           /* socket of the key broker */
     ngx_msec_t                  keys_timeout;
+    ngx_int_t                   per_address;    /* connections; 0: any */
     ngx_str_t                   trust;          /* file, of TLS servers */
     ngx_ssl_t                  *check_ssl;
     ngx_shm_zone_t             *check_zone;

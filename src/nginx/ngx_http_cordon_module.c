@@ -6,6 +6,8 @@
  *	cordon_auth_url URL;       where people sign in (main)
  *	cordon_keys PATH [TIME];   the key broker; run/keys/keys.sock, 2s
  *				   (main); its listener must own the folder
+ *	cordon_per_address N;      connections of one address (IPv6: one /64)
+ *				   at one worker; 0, no bound (main)
  *	cordon on;                 decide here
  *	cordon_certificates on;    certificates from run/tls (server)
  *	cordon_assertion off;      go on without one when the broker is away
@@ -23,10 +25,11 @@
  */
 #include "ngx_http_cordon.h"
 
-#include "token/broker_proto.h"
 #include "ngx_cordon_check.h"
+#include "ngx_cordon_limit.h"
 
 #include "base/str.h"
+#include "token/broker_proto.h"
 
 
 ngx_http_cordon_worker_t  ngx_http_cordon;
@@ -70,6 +73,13 @@ static ngx_command_t  ngx_http_cordon_commands[] = {
       ngx_http_cordon_keys,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("cordon_per_address"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_cordon_main_conf_t, per_address),
       NULL },
 
     { ngx_string("cordon"),
@@ -326,6 +336,7 @@ ngx_http_cordon_create_main_conf(ngx_conf_t *cf)
     }
 
     mcf->keys_timeout = NGX_CONF_UNSET_MSEC;
+    mcf->per_address = NGX_CONF_UNSET;
 
     return mcf;
 }
@@ -385,6 +396,7 @@ ngx_http_cordon_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_cordon_main_conf_t  *mcf = conf;
 
     ngx_conf_init_msec_value(mcf->keys_timeout, 2000);
+    ngx_conf_init_value(mcf->per_address, 0);
 
     if (mcf->run.len == 0) {
         return NGX_CONF_OK;
@@ -577,6 +589,7 @@ ngx_http_cordon_init_process(ngx_cycle_t *cycle)
     ngx_cordon_check_init(&hw->w, mcf->check_zone, CD_APP_HTTP,
                           mcf->check_ssl, cycle);
     ngx_cordon_tick_start(&hw->w, ngx_http_cordon_tick, cycle);
+    ngx_cordon_limit_init(cycle, ngx_http_init_connection, mcf->per_address);
 
     return NGX_OK;
 }

@@ -13,6 +13,7 @@
 
 typedef struct {
     ngx_str_t             run;
+    ngx_int_t             per_address;  /* connections; not above 0: any */
     ngx_shm_zone_t       *check_zone;
 } ngx_stream_cordon_main_conf_t;
 

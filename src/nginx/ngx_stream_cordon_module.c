@@ -7,6 +7,8 @@
  * a refusal.
  *
  *	cordon_run DIR;            the run directory (main)
+ *	cordon_per_address N;      connections of one address (IPv6: one /64)
+ *				   at one worker; 0, no bound (main)
  *	cordon on;                 decide here (server)
  *	cordon_certificates on;    certificates from run/tls (server)
  *
@@ -15,6 +17,7 @@
  */
 #include "ngx_stream_cordon.h"
 #include "ngx_cordon_check.h"
+#include "ngx_cordon_limit.h"
 
 
 ngx_stream_cordon_worker_t  ngx_stream_cordon;
@@ -39,6 +42,13 @@ static ngx_command_t  ngx_stream_cordon_commands[] = {
       ngx_stream_cordon_run,
       NGX_STREAM_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("cordon_per_address"),
+      NGX_STREAM_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_STREAM_MAIN_CONF_OFFSET,
+      offsetof(ngx_stream_cordon_main_conf_t, per_address),
       NULL },
 
     { ngx_string("cordon"),
@@ -167,7 +177,15 @@ ngx_stream_cordon_run(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static void *
 ngx_stream_cordon_create_main_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_stream_cordon_main_conf_t));
+    ngx_stream_cordon_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_stream_cordon_main_conf_t));
+
+    if (mcf) {
+        mcf->per_address = NGX_CONF_UNSET;  /* as good as none */
+    }
+
+    return mcf;
 }
 
 
@@ -288,6 +306,8 @@ ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
     sw->ready = 1;
     ngx_cordon_check_init(&sw->w, mcf->check_zone, CD_APP_TCP, NULL, cycle);
     ngx_cordon_tick_start(&sw->w, ngx_stream_cordon_tick, cycle);
+    ngx_cordon_limit_init(cycle, ngx_stream_init_connection,
+                          mcf->per_address);
 
     return NGX_OK;
 }
