@@ -303,21 +303,36 @@ static bool find(const struct cd_table_map *m, const uint8_t *key,
 
 /* ---- view ---- */
 
-static struct cd_name word_get(const struct cd_table_map *m, uint32_t number)
+/* The interned words as far as they are written. */
+struct words {
+	const char *base;
+	uint64_t used;
+};
+
+/* Asked for after the record that refers to them was read: it may be younger
+ * than what one asked before knew of. */
+static struct words words_now(const struct cd_table_map *m)
 {
 	uint64_t used =
 		atomic_load_explicit(&m->h->words_used, memory_order_acquire);
+
+	return (struct words){m->base + m->l.at_words,
+			      used <= m->l.words_size ? used : 0};
+}
+
+static inline struct cd_name word_get(struct words w, uint32_t number)
+{
 	uint64_t at = (uint64_t)number * 8;
-	const struct word *w;
+	const struct word *word;
 	uint16_t len;
 
-	if (!number || used > m->l.words_size || at + sizeof(*w) > used)
+	if (!number || at + sizeof(*word) > w.used)
 		return (struct cd_name){CD_STR_NULL, 0};
-	w = (const struct word *)(const void *)(m->base + m->l.at_words + at);
-	len = __atomic_load_n(&w->len, __ATOMIC_RELAXED);
-	if (len > used - at - offsetof(struct word, text))
+	word = (const struct word *)(const void *)(w.base + at);
+	len = __atomic_load_n(&word->len, __ATOMIC_RELAXED);
+	if (len > w.used - at - offsetof(struct word, text))
 		return (struct cd_name){CD_STR_NULL, 0};
-	return (struct cd_name){cd_str_make(w->text, len), w->hash};
+	return (struct cd_name){cd_str_make(word->text, len), word->hash};
 }
 
 static struct cd_str name_copy(char *out, const char *name, uint8_t len)
@@ -344,6 +359,7 @@ static bool view_subject(const struct cd_table_map *m,
 	struct subject_record r;
 	struct entity_body b;
 	const char *p = (const char *)buf;
+	struct words words;
 	uint32_t word;
 
 	if (s->subject >= m->l.subjects ||
@@ -360,10 +376,11 @@ static bool view_subject(const struct cd_table_map *m,
 	v->disabled = r.disabled;
 	v->n_groups = r.n_groups;
 	v->epoch = CD_MAX(v->epoch, b.epoch);
+	words = words_now(m);
 	p += sizeof(r) + RECORD_PAD((size_t)r.name_len);
-	for (uint32_t i = 0; i < v->n_groups; i++) {
+	for (uint32_t i = 0; i < r.n_groups; i++) {
 		memcpy(&word, p + 4 * (size_t)i, sizeof(word));
-		v->groups[i] = word_get(m, word);
+		v->groups[i] = word_get(words, word);
 	}
 	return true;
 }
@@ -397,7 +414,8 @@ static void view_device(const struct cd_table_map *m,
 			.vouched_at = r.attrs[i].vouched_at,
 		};
 		if (i == CD_DEVICE_OS)
-			v->attrs[i].text = word_get(m, r.attrs[i].value).s;
+			v->attrs[i].text =
+				word_get(words_now(m), r.attrs[i].value).s;
 	}
 }
 
@@ -422,7 +440,7 @@ int cd_session_lookup(const struct cd_table_map *map,
 	v->state = s.state;
 	v->mfa_kind = s.mfa_kind;
 	v->flags = s.flags;
-	v->app = word_get(map, s.app).s;
+	v->app = word_get(words_now(map), s.app).s;
 	if (!view_subject(map, &s, v))
 		return CD_E_NOTFOUND;
 	view_device(map, &s, v);
