@@ -11,22 +11,34 @@
  * have the same shape and are read by turns, A B B A, so that each finds the
  * caches as the other left them; CPU time of the thread.
  *
- * The small one fits into the caches and the large one does not: what is left
- * of the difference is memory, not steps. To see that, count both (of a look-up:
- * the sums of the last table divided by 20,000):
+ * The small one fits into the caches and the large one does not, so what is
+ * left of the difference is memory, not steps. Where a session lies is known
+ * from its key, and where its person lies only from the session: two loads of
+ * which one waits for the other are the least there can be, unless every
+ * session had a copy of its person's groups (more than 160 MiB, and a change
+ * of groups would be many writes). The peer is therefore a chain of loads at
+ * random places of the large table's own file, mapped as the readers map it:
+ * what one wait costs here. The last line says how many of them the large
+ * table adds.
+ *
+ * To see that the steps are the same, count both (of a look-up: the sums of the
+ * last table divided by 20,000):
  *
  *	valgrind --tool=callgrind --toggle-collect=cd_session_lookup \
  *		--cache-sim=yes build/bench/bench-sessions 1000000
  *
  * The files are made in TMPDIR (/tmp).
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "rng.h"
 #include "shm/session_table.h"
+#include "shm/table_map.h"
 
 #define ROUNDS 40
 #define LOOKUPS 20000
@@ -152,6 +164,40 @@ static void round_of(struct side *s, struct rng *r)
 	s->ns[s->n++] = (double)(cpu_ns() - start) / LOOKUPS;
 }
 
+/* The peer: loads that wait for one another. */
+struct chain {
+	char *base;
+	size_t size;
+	double ns[ROUNDS * 2];
+	int n;
+};
+
+static void chain_map(struct chain *c, const struct side *s)
+{
+	int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	c->size = (size_t)size;
+	c->base = size > 0 ? cd_table_map_file(fd, c->size, PROT_READ) : NULL;
+	need(c->base ? 0 : -EIO, "map");
+	close(fd);
+}
+
+/* What was loaded is a part of what the next place is made of. */
+static void chain_round(struct chain *c, struct rng *r)
+{
+	uint64_t lines = c->size / 64;
+	int64_t start = cpu_ns();
+
+	for (int i = 0; i < LOOKUPS; i++) {
+		const char *line =
+			c->base + 64 * ((rng_u64(r) >> 32) * lines >> 32);
+
+		r->s += *(const volatile uint64_t *)(const void *)line;
+	}
+	c->ns[c->n++] = (double)(cpu_ns() - start) / LOOKUPS;
+}
+
 static int order(const void *a, const void *b)
 {
 	const double *x = a, *y = b;
@@ -159,13 +205,12 @@ static int order(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static double tell(struct side *s)
+static double tell(const char *what, double *ns, int n)
 {
-	qsort(s->ns, (size_t)s->n, sizeof(*s->ns), order);
-	printf("%s: median %.0f ns a lookup, p10 %.0f, p90 %.0f, n=%d\n",
-	       s->name, s->ns[s->n / 2], s->ns[s->n / 10], s->ns[s->n * 9 / 10],
-	       s->n);
-	return s->ns[s->n / 2];
+	qsort(ns, (size_t)n, sizeof(*ns), order);
+	printf("%s: median %.0f ns, p10 %.0f, p90 %.0f, n=%d\n", what,
+	       ns[n / 2], ns[n / 10], ns[n * 9 / 10], n);
+	return ns[n / 2];
 }
 
 static void done(struct side *s)
@@ -198,22 +243,29 @@ int main(int argc, char **argv)
 		.name = "1e3", .sessions = 1000, .people = 1000};
 	static struct side b = {
 		.name = "1e6", .sessions = 1000000, .people = 100000};
+	static struct chain c;
 	struct rng r = rng_init(1);
-	double small, large;
+	double small, large, wait;
 
 	if (argc > 1)
 		return count_only(argv[1]);
 	fill(&a);
 	fill(&b);
+	chain_map(&c, &b);
 	for (int i = 0; i < ROUNDS / 2; i++) {
 		round_of(&a, &r);
 		round_of(&b, &r);
+		chain_round(&c, &r);
+		chain_round(&c, &r);
 		round_of(&b, &r);
 		round_of(&a, &r);
 	}
-	small = tell(&a);
-	large = tell(&b);
-	printf("1e6 / 1e3: %.2f\n", large / small);
+	small = tell("a lookup in 1e3", a.ns, a.n);
+	large = tell("a lookup in 1e6", b.ns, b.n);
+	wait = tell("a load that waits for another", c.ns, c.n);
+	printf("1e6 / 1e3: %.2f; 1e6 - 1e3: %.0f ns, %.1f waits\n",
+	       large / small, large - small, (large - small) / wait);
+	munmap(c.base, c.size);
 	done(&a);
 	done(&b);
 	return 0;
