@@ -360,7 +360,12 @@ ngx_cordon_reason(ngx_cordon_who_t *who, struct cd_decision *decision)
 {
     if (decision->verdict != CD_ALLOW) {
 
-        if (who->verdict == CD_SESSION_IS_REVOKED) {
+        /* was good when this began, and is no more in the table: ended before
+         * its time */
+
+        if (who->verdict == CD_SESSION_IS_REVOKED
+            || (who->bound && who->lost))
+        {
             return CD_REASON_SESSION_REVOKED;
         }
 

@@ -155,6 +155,15 @@ ngx_http_cordon_event(ngx_http_cordon_ctx_t *ctx, ngx_uint_t event_class,
 
     ngx_cordon_event_begin_of(w, &e, event_class, &ctx->who,
                               ctx->request->connection, ctx->trace);
+
+    /* whose session is gone is nobody any more to the decision */
+
+    if (event_class == CD_EVENT_CONNECTION_CUT && ctx->user.len
+        && !ctx->who.live)
+    {
+        cd_event_put_str(&e, CD_EVENT_F_USER, ngx_cordon_str(&ctx->user));
+    }
+
     ngx_cordon_event_decision(w, &e, request, d);
     ngx_cordon_event_end(w, &e);
 }

@@ -30,6 +30,7 @@ typedef struct {
     ngx_str_t             app;
     ngx_str_t             host;
     ngx_str_t             target;
+    ngx_str_t             user;         /* copy: who was let through */
     ngx_cordon_addr_t     upstream;
     ngx_cordon_who_t      who;
     ngx_cordon_allow_t    allow;

@@ -172,6 +172,12 @@ ngx_stream_cordon_event(ngx_stream_cordon_ctx_t *ctx, ngx_uint_t event_class,
 
     ngx_cordon_event_begin_of(w, &e, event_class, &ctx->who, c, ctx->trace);
 
+    /* whose session is gone is nobody any more to the decision */
+
+    if (ctx->user.len && !ctx->who.live) {
+        cd_event_put_str(&e, CD_EVENT_F_USER, ngx_cordon_str(&ctx->user));
+    }
+
     if (event_class == CD_EVENT_CONNECTION_END) {
         cd_event_put_num(&e, CD_EVENT_F_BYTES_IN,
                          (uint64_t) ctx->session->received);
@@ -325,6 +331,15 @@ ngx_stream_cordon_app(ngx_stream_session_t *s, ngx_stream_cordon_ctx_t *ctx,
 
     ctx->allowed = 1;
     ctx->person = ctx->who.live;
+
+    if (ctx->person
+        && ngx_cordon_copy(s->connection->pool, &ctx->user,
+                           ngx_stream_cordon.w.view.user)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     ngx_cordon_allow_take(&ngx_stream_cordon.w, &ctx->allow, &d);
     ngx_cordon_who_seen(&ngx_stream_cordon.w, &ctx->who);
     ngx_stream_cordon_event(ctx, CD_EVENT_CONNECTION_BEGIN, &request, NULL);

@@ -17,7 +17,8 @@
  *	device NAME [ATTR=N]... [age=SECONDS]
  *	session TOKEN USER APP|- [device=NAME] [idle=N] [life=N] [auth=AGE]
  *	sessions PREFIX FIRST LAST USER APP
- *	cert PEM USER                 a session known by a client certificate
+ *	cert PEM USER|-               a session known by a client certificate; -
+ *	                              takes it out of the table
  *	revoke TOKEN | remove TOKEN
  *	revoke-some PREFIX FIRST LAST
  *	table                         a new session table, empty
@@ -401,7 +402,9 @@ static int do_cert(int n, char **w)
 	if (len > 0) {
 		SHA256(der, (size_t)len, row.key);
 		row.subject = cd_str_from(w[2]);
-		err = cd_table_session_put(table, &row);
+		err = strcmp(w[2], "-") ?
+			      cd_table_session_put(table, &row) :
+			      cd_table_session_remove(table, row.key);
 		changed();
 	}
 	OPENSSL_free(der);
