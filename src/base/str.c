@@ -125,29 +125,38 @@ int cd_str_parse_u64(struct cd_str s, uint64_t *ret_n)
 
 #define DISTANCE_MAX 64
 
+/* Are the last two bytes of a and b each other's, exchanged? */
+static bool is_swap(const char *a, const char *b)
+{
+	return a[0] == b[-1] && a[-1] == b[0];
+}
+
 unsigned int cd_str_distance(struct cd_str a, struct cd_str b, unsigned int max)
 {
-	unsigned int row[DISTANCE_MAX + 1];
+	unsigned int rows[3][DISTANCE_MAX + 1];
 
 	if (a.len > DISTANCE_MAX || b.len > DISTANCE_MAX)
 		return max + 1;
 	for (unsigned int j = 0; j <= b.len; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (unsigned int i = 1; i <= a.len; i++) {
-		unsigned int diagonal = row[0];
+		unsigned int *row = rows[i % 3], *up = rows[(i + 2) % 3];
+		const unsigned int *above = rows[(i + 1) % 3];
+		const char *p = a.ptr + i - 1;
 
 		row[0] = i;
 		for (unsigned int j = 1; j <= b.len; j++) {
-			unsigned int up = row[j];
-			unsigned int best =
-				diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+			const char *q = b.ptr + j - 1;
+			unsigned int best = up[j - 1] + (*p != *q);
 
-			best = CD_MIN(best, up + 1);
-			row[j] = CD_MIN(best, row[j - 1] + 1);
-			diagonal = up;
+			best = CD_MIN(best, up[j] + 1);
+			best = CD_MIN(best, row[j - 1] + 1);
+			if (i > 1 && j > 1 && is_swap(p, q))
+				best = CD_MIN(best, above[j - 2] + 1);
+			row[j] = best;
 		}
 	}
-	return row[b.len];
+	return rows[a.len % 3][b.len];
 }
 
 /* Length of the well-formed sequence at p, or 0. RFC 3629 section 4. */

@@ -56,7 +56,8 @@ static inline uint64_t cd_str_hash(struct cd_str s)
 /* Decimal without sign, blanks or overflow. -EINVAL or -ERANGE. */
 int cd_str_parse_u64(struct cd_str s, uint64_t *ret_n);
 
-/* Levenshtein distance, for did-you-mean; both at most 64 bytes are looked
+/* Edits from a to b, for did-you-mean: a byte added, removed or changed, or
+ * two neighbours exchanged (optimal string alignment); both at most 64 bytes are looked
  * at, longer strings give a distance above `max`. */
 unsigned int cd_str_distance(struct cd_str a, struct cd_str b,
 			     unsigned int max);

@@ -7,7 +7,7 @@
 
 #define SUGGESTIONS_MAX CD_DIAG_MAX
 
-/* The nearest name of a kind. Costs a pass over all of them, therefore only
+/* The nearest name of a kind, or how to give one. Costs a pass over all of them, therefore only
  * for as many messages as are kept. */
 static void suggest(struct cd_checker *c, enum cd_ast_kind kind,
 		    struct cd_str name)
@@ -30,6 +30,10 @@ static void suggest(struct cd_checker *c, enum cd_ast_kind kind,
 	if (nearest && best < name.len)
 		cd_diag_hint(c->diag, "did you mean '%.*s'?",
 			     CD_STR_FMT(nearest->name.s));
+	else if (kind != CD_AST_RULE)
+		cd_diag_hint(c->diag,
+			     "a statement that begins '%s %.*s' defines it",
+			     cd_ast_kind_word(kind), CD_STR_FMT(name));
 }
 
 struct cd_ast *cd_check_ref(struct cd_checker *c, enum cd_ast_kind kind,

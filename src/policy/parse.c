@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/addr.h"
+
 #define QUOTE_SIZE 80
 
 void *cd_parse_grow(struct cd_parser *p, void *items, uint32_t n, size_t size)
@@ -202,6 +204,20 @@ void cd_parse_suggest(struct cd_parser *p, struct cd_str got,
 		cd_diag_hint(p->diag, "did you mean '%s'?", nearest);
 }
 
+/* The prefix that has these bits in front. */
+static void suggest_exact(struct cd_parser *p, struct cd_str text)
+{
+	char shown[CD_ADDR_SIZE];
+	struct cd_prefix prefix;
+	struct cd_addr first;
+
+	if (cd_prefix_parse(text, &prefix))
+		return;
+	first = cd_prefix_first(&prefix);
+	cd_addr_format(&first, shown, sizeof(shown));
+	cd_diag_hint(p->diag, "did you mean '%s/%u'?", shown, prefix.len);
+}
+
 int cd_parse_literal_error(struct cd_parser *p, struct cd_ast_span span,
 			   int err, struct cd_str text, const char *wanted)
 {
@@ -210,12 +226,18 @@ int cd_parse_literal_error(struct cd_parser *p, struct cd_ast_span span,
 	cd_quote(text, quoted, sizeof(quoted));
 	if (err == -ENOMEM || err == CD_E_LIMIT)
 		return p->fatal = err;
-	if (err == -ERANGE)
-		return cd_parse_error(p, span, "%s is out of range", quoted);
-	if (err == -EDOM)
-		return cd_parse_error(
-			p, span, "%s has bits set beyond its prefix length",
-			quoted);
+	if (err == -ERANGE) {
+		err = cd_parse_error(p, span, "%s is out of range", quoted);
+		cd_diag_hint(p->diag, "expected %s", wanted);
+		return err;
+	}
+	if (err == -EDOM) {
+		err = cd_parse_error(p, span,
+				     "%s has bits set beyond its prefix length",
+				     quoted);
+		suggest_exact(p, text);
+		return err;
+	}
 	return cd_parse_error(p, span, "expected %s, found %s", wanted, quoted);
 }
 

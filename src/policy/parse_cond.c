@@ -11,6 +11,8 @@
  */
 #include "policy/parser.h"
 
+#include <stdio.h>
+
 static int parse_or(struct cd_parser *p, enum cd_cond_place place,
 		    struct cd_ast_cond **ret);
 
@@ -53,9 +55,10 @@ int cd_parse_attr(struct cd_parser *p, enum cd_attr *ret)
 	err = cd_parse_error(p, cd_parse_span(p),
 			     "there is no attribute '%.*s'",
 			     CD_STR_FMT(p->tok.text));
-	if (!memchr(p->tok.text.ptr, '.', p->tok.text.len))
-		cd_diag_hint(
-			p->diag,
+	cd_diag_hint(
+		p->diag,
+		memchr(p->tok.text.ptr, '.', p->tok.text.len) ?
+			"cordon policy reference lists them" :
 			"postures go behind 'on', groups and hosts behind 'from' and 'to'");
 	cd_parse_suggest(p, p->tok.text, attr_words);
 	return err;
@@ -216,6 +219,24 @@ static int check_ranges(struct cd_parser *p, const struct cd_ast_cond *c)
 	return 0;
 }
 
+/* An operator that the type does not have, and those that it has. */
+static int not_an_operator(struct cd_parser *p, struct cd_ast_span span,
+			   const struct cd_attr_row *row, enum cd_ast_op op)
+{
+	char list[80] = "";
+	int err = cd_parse_error(p, span, "%s is a %s, which has no '%s'",
+				 row->name, cd_type_name(row->type),
+				 cd_ast_op_word(op));
+
+	for (enum cd_ast_op o = CD_OP_EQ; o <= CD_OP_HAS; o++)
+		if (cd_literal_has_op(row->type, o))
+			snprintf(list + strlen(list),
+				 sizeof(list) - strlen(list), " %s",
+				 cd_ast_op_word(o));
+	cd_diag_hint(p->diag, "it has:%s", list);
+	return err;
+}
+
 static int parse_compare(struct cd_parser *p, struct cd_ast_cond *c)
 {
 	struct cd_ast_span span;
@@ -240,9 +261,7 @@ static int parse_compare(struct cd_parser *p, struct cd_ast_cond *c)
 			p, c->span,
 			"time is asked for as: time in mon-fri 07:00-19:00 Europe/Berlin");
 	if (!cd_literal_has_op(row->type, c->op))
-		return cd_parse_error(p, span, "%s is a %s, which has no '%s'",
-				      row->name, cd_type_name(row->type),
-				      cd_ast_op_word(c->op));
+		return not_an_operator(p, span, row, c->op);
 	if (c->op == CD_OP_IN || c->op == CD_OP_NOT_IN)
 		return parse_in(p, c);
 	err = add_value(p, c);

@@ -7,6 +7,8 @@
  */
 #include "policy/parser.h"
 
+#include <stdio.h>
+
 #include "base/addr.h"
 
 /* What one line's parser works on. The canonical text grows in `out`. */
@@ -585,12 +587,40 @@ static int check_once(struct cd_parser *p, const struct cd_ast_app *app,
 	return 0;
 }
 
+/* No line begins so: which do. */
+static int no_setting(struct cd_parser *p)
+{
+	char list[200] = "";
+	int err;
+
+	for (size_t i = 0; row_words[i]; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+			 "%s%s", i ? ", " : "", row_words[i]);
+	err = cd_parse_expected(p, "a line of an app");
+	if (p->tok.kind != CD_TOK_WORD)
+		return err;
+	cd_diag_hint(p->diag, "one of %s", list);
+	cd_parse_suggest(p, p->tok.text, row_words);
+	return err;
+}
+
+static int find_setting(struct cd_parser *p)
+{
+	for (int i = 0; row_words[i]; i++)
+		if (cd_parse_at(p, row_words[i])) {
+			int err = cd_parse_next(p);
+
+			return err ? err : i;
+		}
+	return no_setting(p);
+}
+
 static int parse_setting(struct cd_parser *p, struct cd_ast_app *app)
 {
 	struct cd_buf out cd_auto(cd_buf_done);
 	struct line l = {p, app, &out, p->tok.line};
 	struct cd_ast_setting s = {.span = cd_parse_span(p)};
-	int err = cd_parse_choice(p, row_words, "a line of an app");
+	int err = find_setting(p);
 
 	cd_buf_init(&out, (size_t)1 << 20);
 	if (err < 0)

@@ -68,6 +68,11 @@ TEST(distance_counts_edits)
 	ok_eq_int(distance("kitten", "sitting"), 3);
 	ok_eq_int(distance("", "abc"), 3);
 	ok_eq_int(distance("same", "same"), 0);
+	ok_eq_int(distance("ulr", "url"), 1);
+	ok_eq_int(distance("form", "from"), 1);
+	ok_eq_int(distance("ab", "ba"), 1);
+	ok_eq_int(distance("ca", "abc"), 3);
+	ok_eq_int(distance("abc", ""), 3);
 }
 
 TEST(utf8_refuses_overlong_surrogate_and_nul)
