@@ -86,16 +86,21 @@ ngx_http_cordon_again(ngx_http_cordon_ctx_t *ctx, int64_t now)
 
     d = ngx_http_cordon_decide(ctx, &request);
 
+    /* session over, or person disabled: an app that is open to anybody still
+     * serves this one as the person it was told */
+
+    gone = ctx->who.has_key && !ctx->who.live && ctx->user.len;
+
+    if (gone && d.verdict == CD_ALLOW) {
+        d = ngx_cordon_refusal(CD_REASON_SESSION_EXPIRED);
+    }
+
     if (d.verdict == CD_ALLOW && !ngx_cordon_allow_is_over(&ctx->allow, now)) {
         ngx_cordon_allow_take(&ngx_http_cordon.w, &ctx->allow, &d);
         return 0;
     }
 
     ctx->reason = ngx_cordon_reason(&ctx->who, &d);
-
-    /* session over, or person disabled */
-
-    gone = ctx->who.has_key && !ctx->who.live && ctx->user.len;
 
     if (!ngx_cordon_allow_has_ended(&ctx->allow, &d, gone, now)) {
         return 0;

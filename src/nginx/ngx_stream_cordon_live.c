@@ -76,19 +76,27 @@ ngx_stream_cordon_cut(ngx_stream_cordon_ctx_t *ctx)
 static ngx_uint_t
 ngx_stream_cordon_again(ngx_stream_cordon_ctx_t *ctx, int64_t now)
 {
+    ngx_uint_t          gone;
     struct cd_request   request;
     struct cd_decision  d;
 
     d = ngx_stream_cordon_decide(ctx, &request);
+
+    /* also where anybody is let in: it was opened as this person */
+
+    gone = ctx->person && !ctx->who.live;
+
+    if (gone && d.verdict == CD_ALLOW) {
+        d = ngx_cordon_refusal(CD_REASON_SESSION_EXPIRED);
+        d.reason = (uint8_t) ngx_cordon_reason(&ctx->who, &d);
+    }
 
     if (d.verdict == CD_ALLOW && !ngx_cordon_allow_is_over(&ctx->allow, now)) {
         ngx_cordon_allow_take(&ngx_stream_cordon.w, &ctx->allow, &d);
         return 0;
     }
 
-    if (!ngx_cordon_allow_has_ended(&ctx->allow, &d,
-                                    ctx->person && !ctx->who.live, now))
-    {
+    if (!ngx_cordon_allow_has_ended(&ctx->allow, &d, gone, now)) {
         return 0;
     }
 
