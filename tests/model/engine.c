@@ -195,7 +195,7 @@ static void set_person(struct cd_request *r, const struct m_request *q,
 		r->v[CD_ATTR_DEVICE_MANAGED].age = 90000;
 	if (q->encrypted >= 0)
 		cd_request_set_bool(r, CD_ATTR_DEVICE_ENCRYPTED, q->encrypted);
-	set_int(r, CD_ATTR_DEVICE_OS_AGE, q->os_age, 86400);
+	set_int(r, CD_ATTR_DEVICE_OS_AGE, q->os_age, 1);
 	r->best_factor = q->best;
 }
 

@@ -43,7 +43,7 @@ struct m_request {
 	int groups; /* bits, -1 unknown */
 	int managed, encrypted; /* 0 1, -1 unknown */
 	int managed_stale; /* known, but older than its row allows */
-	int os_age; /* days, -1 unknown */
+	int os_age; /* seconds, -1 unknown */
 	int mfa_age; /* minutes, -1 unknown */
 	int mfa_kind; /* 0..3, -1 unknown */
 	int session_age; /* minutes */
@@ -160,6 +160,8 @@ struct m_rule {
 	int max; /* seconds, 0 */
 	bool record, record_required, no_upload;
 	int until; /* 0 none, 1 past, 2 future date */
+	int on_change; /* 0 cut, 1 drain, 2 keep */
+	int drain; /* minutes */
 };
 
 struct m_policy {
@@ -169,6 +171,8 @@ struct m_policy {
 	int n_rules;
 };
 
+/* Rule i of a policy: i alone makes its name. */
+void m_rule_random(struct m_rule *u, int i, struct rng *r);
 void m_policy_random(struct m_policy *p, struct rng *r);
 void m_policy_print(const struct m_policy *p, FILE *f);
 void m_request_random(struct m_request *q, struct rng *r);
@@ -207,6 +211,8 @@ struct m_decision {
 	const char *reason;
 	bool record, record_required, no_upload;
 	int max;
+	int on_change, drain; /* of an allow; seconds */
+	bool on_risk; /* a deny that matches reads the risk */
 };
 
 void m_decide(const struct m_policy *p, const struct m_request *q,

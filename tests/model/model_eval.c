@@ -382,7 +382,8 @@ static enum truth atom(const struct look *l, const struct m_node *n)
 		return device(l, q->encrypted, false, q->encrypted == n->value);
 	case A_OS_AGE:
 		return device(l, q->os_age, false,
-			      compare(n->op, q->os_age, n->value));
+			      compare(n->op, q->os_age,
+				      n->value * INT64_C(86400)));
 	case A_MFA_AGE:
 		return age(l, n, q->mfa_age);
 	case A_SESSION_AGE:
@@ -672,14 +673,35 @@ struct sums {
 	bool deny_true;
 };
 
-static void add_deny(struct sums *s, const struct m_rule *u, enum truth t)
+/* Whether the rule asks for the risk, in its posture it cannot. */
+static bool reads_risk(const struct m_rule *u)
 {
-	if (t == T || t == U)
+	for (int i = 0; i < u->n_when; i++)
+		if (u->when[i].kind == N_ATOM && u->when[i].atom == A_RISK)
+			return true;
+	return false;
+}
+
+static void add_deny(struct sums *s, struct m_decision *d,
+		     const struct m_rule *u, enum truth t)
+{
+	if (t == T || t == U) {
 		take_name(s->denied, u->name);
+		d->on_risk |= reads_risk(u);
+	}
 	if (t == T)
 		s->deny_true = true;
 	if (t == W)
 		take_name(s->held, u->name);
+}
+
+/* Of several that allow the strictest: cut, else the soonest drain, else keep. */
+static void take_on_change(struct m_decision *d, const struct m_rule *u)
+{
+	if (u->on_change < d->on_change)
+		d->on_change = u->on_change;
+	if (u->on_change == 1 && (!d->drain || u->drain * 60 < d->drain))
+		d->drain = u->drain * 60;
 }
 
 static void add_allow(struct sums *s, struct m_decision *d,
@@ -698,6 +720,7 @@ static void add_allow(struct sums *s, struct m_decision *d,
 	d->no_upload |= u->no_upload;
 	if (u->max && (!d->max || u->max < d->max))
 		d->max = u->max;
+	take_on_change(d, u);
 }
 
 /* Would it hold if the device alone said again how it is? */
@@ -755,6 +778,7 @@ void m_decide(const struct m_policy *p, const struct m_request *q,
 	struct sums s = {.best = V_DENY};
 
 	memset(d, 0, sizeof(*d));
+	d->on_change = 2;
 	for (int i = 0; i < p->n_rules; i++) {
 		const struct m_rule *u = &p->rules[i];
 		struct look l = {.p = p, .q = q, .deny = true};
@@ -762,7 +786,7 @@ void m_decide(const struct m_policy *p, const struct m_request *q,
 		if (!in_force(u, q))
 			continue;
 		if (u->deny)
-			add_deny(&s, u, clauses(&l, u));
+			add_deny(&s, d, u, clauses(&l, u));
 		else
 			add_allow(&s, d, u, allow_gives(p, q, u));
 	}

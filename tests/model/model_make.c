@@ -52,6 +52,7 @@ const struct m_app m_apps[M_APPS] = {
 	 {true, {10, 30, 0, 9}},
 	 80},
 	{"ledger",
+	 "  url tls://ledger.example.com:5432\n"
 	 "  tcp 10.20.8.3:5432\n",
 	 M_K_TLS,
 	 {true, {10, 20, 8, 3}},
@@ -262,6 +263,11 @@ static void random_rule(struct m_rule *u, int i, struct rng *r)
 	u->until = m_chance(r, 8) ? 1 : m_chance(r, 8) ? 2 : 0;
 }
 
+void m_rule_random(struct m_rule *u, int i, struct rng *r)
+{
+	random_rule(u, i, r);
+}
+
 void m_policy_random(struct m_policy *p, struct rng *r)
 {
 	memset(p, 0, sizeof(*p));
@@ -314,7 +320,7 @@ void m_request_random(struct m_request *q, struct rng *r)
 	static const enum m_kind kinds[] = {M_K_PACKET, M_K_NAME,   M_K_TLS,
 					    M_K_HTTP,	M_K_HTTP,   M_K_HTTP,
 					    M_K_SHELL,	M_K_UNKNOWN};
-	static const int ages[] = {1, 7, 20, 40};
+	static const int ages[] = {1, 7, 20, 40}; /* days */
 	unsigned u = m_chance(r, 50) ? 5 : 40;
 
 	memset(q, 0, sizeof(*q));
@@ -324,7 +330,7 @@ void m_request_random(struct m_request *q, struct rng *r)
 	q->managed = maybe(r, u, 2);
 	q->managed_stale = m_chance(r, 20);
 	q->encrypted = maybe(r, u, 2);
-	q->os_age = m_chance(r, u) ? -1 : ages[m_below(r, 4)];
+	q->os_age = m_chance(r, u) ? -1 : ages[m_below(r, 4)] * 86400;
 	q->country = maybe(r, u, M_COUNTRIES);
 	q->src = random_addr(r);
 	q->dst = random_addr(r);
@@ -567,6 +573,10 @@ static void print_rule(const struct m_rule *u, FILE *f)
 		fputs("\n  mode report", f);
 	if (u->mode == 2)
 		fprintf(f, "\n  mode canary %d%%", u->canary);
+	if (u->on_change == 1)
+		fprintf(f, "\n  on change drain %dm", u->drain);
+	if (u->on_change == 2)
+		fputs("\n  on change keep", f);
 	if (u->until)
 		fprintf(f, "\n  until %s",
 			u->until == 1 ? "2026-01-31" : "2030-01-31");
@@ -609,7 +619,7 @@ void m_request_print(const struct m_request *q, FILE *f)
 {
 	fprintf(f,
 		"# kind %d subject %d user %d groups %d managed %d stale %d "
-		"encrypted %d os_age %dd mfa.age %dm mfa.kind %d session %dm "
+		"encrypted %d os_age %ds mfa.age %dm mfa.kind %d session %dm "
 		"risk %d country %d\n",
 		q->kind, q->subject, q->user, q->groups, q->managed,
 		q->managed_stale, q->encrypted, q->os_age, q->mfa_age,
