@@ -37,6 +37,7 @@ struct cd_agent_state {
 	struct image now;
 	uint64_t seq;
 	bool lost; /* no place in the stream: ask for everything */
+	uint64_t nonce; /* of the poll that is being answered */
 	/* a resync on its way */
 	bool collecting;
 	uint64_t resync_seq;
@@ -408,9 +409,12 @@ static void stop_collecting(struct cd_agent_state *st)
 }
 
 static int collect(struct cd_agent_state *st, const struct cd_changes *b,
-		   bool begins, const struct cd_change *last)
+		   const struct cd_change *begin, const struct cd_change *last)
 {
-	if (begins) {
+	if (begin) {
+		/* signed, and once true: revoked sessions would live again */
+		if (begin->u.nonce != st->nonce)
+			return CD_E_DENIED;
 		stop_collecting(st);
 		st->collecting = true;
 		st->resync_seq = b->first;
@@ -473,7 +477,7 @@ static int apply(struct cd_agent_state *st, const struct cd_changes *b,
 		return r;
 	if (!begins && !st->collecting)
 		return apply_normal(st, b);
-	r = collect(st, b, begins, &ends[1]);
+	r = collect(st, b, begins ? &ends[0] : NULL, &ends[1]);
 	if (r < 0 || ends[1].kind == CD_RECORD_RESYNC_END)
 		stop_collecting(st);
 	return r;
@@ -491,6 +495,11 @@ int cd_agent_state_apply(struct cd_agent_state *st, const struct cd_changes *b,
 	if (r < 0)
 		st->lost = true;
 	return r;
+}
+
+void cd_agent_state_ask(struct cd_agent_state *st, uint64_t nonce)
+{
+	st->nonce = nonce;
 }
 
 uint64_t cd_agent_state_from(const struct cd_agent_state *st)

@@ -32,9 +32,13 @@ void cd_agent_state_free(struct cd_agent_state **state);
 
 /* Applies one batch. 0; -ESTALE: a gap, or a table that is full, or a record
  * about somebody unknown: ask for a resync (from = 0), nothing of the batch
- * counts as acknowledged. CD_E_CORRUPT: no resync can be like this. */
+ * counts as acknowledged. CD_E_CORRUPT: no resync can be like this.
+ * CD_E_DENIED: a resync that answers another poll than the last. */
 int cd_agent_state_apply(struct cd_agent_state *state,
 			 const struct cd_changes *batch, uint32_t now);
+
+/* A poll goes out with this number: a resync must repeat it. */
+void cd_agent_state_ask(struct cd_agent_state *state, uint64_t nonce);
 
 /* Number to ask from: last applied + 1, or 0 when a resync is needed. */
 uint64_t cd_agent_state_from(const struct cd_agent_state *state);

@@ -8,6 +8,7 @@
 
 #include "agent/front_impl.h"
 #include "sys/log.h"
+#include "token/random.h"
 
 #define WAIT_S 25
 #define ANSWER_MAX ((size_t)1 << 30)
@@ -100,13 +101,17 @@ static void on_answer(void *ctx, struct cd_httpc_answer *a)
 
 static void poll_now(struct cd_front *f)
 {
+	uint64_t nonce = cd_random_u64();
 	struct cd_httpc_request q;
 	char url[CD_FRONT_URL];
 	int r;
 
+	cd_agent_state_ask(f->state, nonce);
 	snprintf(url, sizeof(url),
-		 "http://cordon/v1/stream?agent=%s&from=%llu&wait=%d", f->name,
-		 (unsigned long long)cd_agent_state_from(f->state), WAIT_S);
+		 "http://cordon/v1/stream?agent=%s&from=%llu&wait=%d"
+		 "&nonce=%llu",
+		 f->name, (unsigned long long)cd_agent_state_from(f->state),
+		 WAIT_S, (unsigned long long)nonce);
 	q = cd_front_request(f, url);
 	q.answer_max = ANSWER_MAX;
 	q.timeout_ms = (WAIT_S + 20) * 1000;

@@ -264,12 +264,13 @@ static int put(void *ctx, struct cd_change *record)
 	return cd_change_encode(record, &y->records);
 }
 
-static int fill_resync(struct resync *y)
+static int fill_resync(struct resync *y, uint64_t nonce)
 {
 	struct cd_change c = {.kind = CD_RECORD_RESYNC_BEGIN};
 	struct cd_ctl *ctl = y->stream->ctl;
 	int r;
 
+	c.u.nonce = nonce;
 	r = put(y, &c);
 	y->total = 0;
 	if (!r)
@@ -288,7 +289,8 @@ static int fill_resync(struct resync *y)
 	return r < 0 ? r : flush(y);
 }
 
-static void send_resync(struct cd_stream *s, struct cd_call *call)
+static void send_resync(struct cd_stream *s, struct cd_call *call,
+			uint64_t nonce)
 {
 	struct cd_http_answer *a cd_auto(cd_http_answer_unref) = NULL;
 	struct resync y = {.stream = s};
@@ -296,7 +298,7 @@ static void send_resync(struct cd_stream *s, struct cd_call *call)
 
 	cd_buf_init(&y.records, CD_CHANGE_BATCH_MAX);
 	cd_buf_init(&y.out, 1u << 30);
-	r = fill_resync(&y);
+	r = fill_resync(&y, nonce);
 	if (!r)
 		a = answer_of(cd_buf_get(&y.out), s->last);
 	cd_buf_done(&y.records);
@@ -513,7 +515,7 @@ void answer_agent_stream(struct cd_call *call)
 	a->seen_ms = mono_ms();
 	if (!from || from > s->last + 1 || from < s->oldest) {
 		a->ack = 0;
-		send_resync(s, call);
+		send_resync(s, call, query_number(call, "nonce", 0));
 		return;
 	}
 	a->ack = from - 1;

@@ -172,6 +172,9 @@ static void put_body(const struct cd_change *c, struct cd_buf *out)
 		cd_buf_u64(out, c->u.bundle.size);
 		cd_buf_put(out, c->u.bundle.hash, CD_SHA256_SIZE);
 		break;
+	case CD_RECORD_RESYNC_BEGIN:
+		cd_buf_u64(out, c->u.nonce);
+		break;
 	case CD_RECORD_RESYNC_END:
 		cd_buf_u64(out, c->u.count);
 		break;
@@ -305,6 +308,7 @@ static bool get_body(struct cd_reader *r, struct cd_change *c)
 		get_hash(r, c->u.bundle.hash);
 		return true;
 	case CD_RECORD_RESYNC_BEGIN:
+		c->u.nonce = cd_read_u64(r);
 		return true;
 	case CD_RECORD_RESYNC_END:
 		c->u.count = cd_read_u64(r);

@@ -15,7 +15,9 @@
  * batch that opens with RESYNC_BEGIN, which replaces all that is known. A
  * resync may span batches: RESYNC_BEGIN stands first in the first,
  * RESYNC_END last in the last, `first` and `last` of all of them are the
- * sequence number whose state they hold.
+ * sequence number whose state they hold. RESYNC_BEGIN repeats the number that
+ * the receiver made up for this very poll: an older one, though signed, is
+ * another's or another time's.
  *
  * Versions: a body of a version this program knows must end where the known
  * fields end; a newer one may be longer. Kinds it does not know decode with
@@ -133,6 +135,7 @@ struct cd_change {
 		struct cd_change_device device;
 		struct cd_change_bundle bundle;
 		uint64_t gone; /* id, for the two _GONE kinds */
+		uint64_t nonce; /* RESYNC_BEGIN: of the poll it answers */
 		uint64_t count; /* RESYNC_END: records since RESYNC_BEGIN */
 	} u;
 };

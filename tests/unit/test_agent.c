@@ -76,6 +76,48 @@ static void answer_file(struct cd_http_req *req, const char *path)
 	free(data);
 }
 
+#define AT_KIND (CD_CHANGE_HEADER + 12)
+#define AT_NONCE (CD_CHANGE_HEADER + 16)
+
+/* A resync is made for one poll; with the file `replay` it stays another's. */
+static void for_this_poll(struct cd_str batch, const char *nonce)
+{
+	uint8_t *p = (uint8_t *)(uintptr_t)batch.ptr;
+	struct cd_changes c = {0};
+	uint64_t n = 0;
+
+	if (batch.len < AT_NONCE + 8 || p[AT_KIND] != CD_RECORD_RESYNC_BEGIN ||
+	    access(at("replay"), F_OK) == 0 ||
+	    cd_str_parse_u64(cd_str_from(nonce), &n) < 0)
+		return;
+	for (int i = 0; i < 8; i++)
+		p[AT_NONCE + i] = (uint8_t)(n >> 8 * i);
+	memcpy(&c.first, p + 8, 8);
+	memcpy(&c.last, p + 16, 8);
+	memcpy(&c.count, p + 28, 4);
+	cd_assert(cd_changes_header(c.first, c.last, CD_STR("gw1"),
+				    cd_str_make(p + CD_CHANGE_HEADER,
+						batch.len - CD_CHANGE_HEADER),
+				    c.count, p) == 0);
+	cd_assert(cd_ed25519_sign(changes_key, cd_str_make(p, CD_CHANGE_SIGNED),
+				  p + CD_CHANGE_SIGNED) == 0);
+}
+
+static void answer_batch(struct cd_http_req *req, const char *path)
+{
+	char *data = NULL;
+	size_t len = 0;
+
+	if (cd_file_read(path, 1u << 24, &data, &len) < 0) {
+		cd_http_reply(req, 404, NULL, CD_STR_NULL);
+		return;
+	}
+	for_this_poll(cd_str_make(data, len), cd_http_query(req, "nonce"));
+	cd_http_reply(req, 200, "application/octet-stream",
+		      cd_str_make(data, len));
+	free(data);
+}
+
 /* Polls are answered 204 at once when there is nothing, so slow them down:
  * an agent asks again immediately. */
 static void answer_stream(struct cd_http_req *req)
@@ -85,7 +127,7 @@ static void answer_stream(struct cd_http_req *req)
 
 	write_file(at("asked"), cd_str_from(from));
 	if (access(at("serve/stream-%s", from), R_OK) == 0) {
-		answer_file(req, at("serve/stream-%s", from));
+		answer_batch(req, at("serve/stream-%s", from));
 		return;
 	}
 	nanosleep(&nap, NULL);
@@ -702,6 +744,25 @@ TEST(survives_kills_of_either_half)
 	put_bundle(42, 11, 0);
 	offer(41, 41, 42, changes_key);
 	eventually(in_force() == 11);
+}
+
+TEST(an_older_resync_is_refused)
+{
+	pid_t front;
+
+	if (!ready())
+		return;
+	/* the one of number 40, which answered another's poll */
+	write_file(at("replay"), CD_STR(""));
+	ok_eq_int(truncate(at("log"), 0), 0);
+	front = front_pid();
+	kill(front, SIGKILL);
+	eventually(log_has("BATCH_REFUSED"));
+	ok_true(session_is(4, "after"));
+	unlink(at("asked"));
+	unlink(at("replay"));
+	eventually(asked_is("43"));
+	ok_eq_uint(in_force(), 11);
 }
 
 TEST(cordond_away_and_back)

@@ -390,6 +390,42 @@ TEST(a_resync_spans_batches_and_replaces_all)
 	cd_agent_state_free(&st);
 }
 
+TEST(a_resync_answers_one_poll)
+{
+	struct cd_agent_state *st = make();
+	static struct cd_session_view v;
+
+	cd_agent_state_ask(st, 77);
+	begin();
+	put_kind(10, CD_RECORD_RESYNC_BEGIN, 77);
+	put_subject(10, 11, "alice", "finance", false);
+	put_session(10, 1, 11, 0);
+	put_kind(10, CD_RECORD_RESYNC_END, 2);
+	ok_eq_int(apply(st, 10, 10), 0);
+	begin();
+	put_end(11, 1);
+	ok_eq_int(apply(st, 11, 11), 0);
+	ok_eq_int(look(1, &v), CD_E_NOTFOUND);
+	/* the state in which the session lived, sent again */
+	cd_agent_state_ask(st, 78);
+	begin();
+	put_kind(10, CD_RECORD_RESYNC_BEGIN, 77);
+	put_subject(10, 11, "alice", "finance", false);
+	put_session(10, 1, 11, 0);
+	put_kind(10, CD_RECORD_RESYNC_END, 2);
+	ok_eq_int(apply(st, 10, 10), CD_E_DENIED);
+	ok_eq_int(look(1, &v), CD_E_NOTFOUND);
+	ok_eq_uint(cd_agent_state_from(st), 0);
+	/* an older state of a database that was restored is asked for */
+	cd_agent_state_ask(st, 79);
+	begin();
+	put_kind(5, CD_RECORD_RESYNC_BEGIN, 79);
+	put_kind(5, CD_RECORD_RESYNC_END, 0);
+	ok_eq_int(apply(st, 5, 5), 0);
+	ok_eq_uint(cd_agent_state_from(st), 6);
+	cd_agent_state_free(&st);
+}
+
 TEST(a_full_table_is_answered_by_a_resync)
 {
 	struct cd_agent_state *st = make();

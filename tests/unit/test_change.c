@@ -103,8 +103,6 @@ static void random_change(struct cd_change *c)
 		c->u.bundle.size = 1 + rnd(99);
 		cd_random(c->u.bundle.hash, 32);
 		break;
-	case CD_RECORD_RESYNC_BEGIN:
-		break;
 	default:
 		c->u.gone = 1 + rnd(99);
 	}

@@ -222,6 +222,7 @@ static void put_other_kinds(struct cd_buf *b)
 	c.u.bundle.size = 4110;
 	memset(c.u.bundle.hash, 0xef, 32);
 	put_change(b, &c, 11, CD_RECORD_BUNDLE);
+	c.u.nonce = 0x1122334455667788;
 	put_change(b, &c, 12, CD_RECORD_RESYNC_BEGIN);
 	c.u.count = 2;
 	put_change(b, &c, 12, CD_RECORD_RESYNC_END);
