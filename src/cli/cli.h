@@ -162,6 +162,10 @@ int cd_cli_list_all(struct cd_cli *cli, int argc, char **argv, const char *path,
 		    const char *none);
 /* A whole verb with one word: the object at before/WORD. */
 int cd_cli_show(struct cd_cli *cli, int argc, char **argv, const char *before);
+/* A whole verb with one word: method, without a body, at `before` WORD `after`,
+ * as they stand. It says "WORD: done"; with --json the answer, if any. */
+int cd_cli_act(struct cd_cli *cli, int argc, char **argv, const char *method,
+	       const char *before, const char *after, const char *done);
 /* One object, key by key; with --json as it is. */
 int cd_cli_print_object(const struct cd_cli *cli, const json_t *object);
 /* "a,b" as a JSON list; "" is an empty one. */

@@ -18,22 +18,6 @@ static void print_link(const struct cd_cli *cli, const json_t *link)
 		left);
 }
 
-/* One call with the name in its path; the answer is an object or nothing. */
-static int act(struct cd_cli *cli, int argc, char **argv, const char *method,
-	       const char *before, const char *after, const char *done)
-{
-	json_t *answer cd_auto(cd_cli_json_done) = NULL;
-	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
-	char path[2200];
-
-	if (r >= 0)
-		return r;
-	snprintf(path, sizeof(path), "%s%s%s", before,
-		 cd_cli_path("%s", argv[1]).text, after);
-	r = cd_cli_call(cli, method, path, NULL, &answer);
-	return r ? r : cd_cli_done(cli, answer, "%s: %s", argv[1], done);
-}
-
 int cd_cmd_user_list(struct cd_cli *cli, int argc, char **argv)
 {
 	static const char *const titles[] = {"NAME",	 "DISPLAY",  "GROUPS",
@@ -161,18 +145,20 @@ int cd_cmd_user_groups(struct cd_cli *cli, int argc, char **argv)
 
 int cd_cmd_user_disable(struct cd_cli *cli, int argc, char **argv)
 {
-	return act(cli, argc, argv, "POST", "/v1/users/", "/disable",
-		   "disabled, all sessions end");
+	return cd_cli_act(cli, argc, argv, "POST", "/v1/users/", "/disable",
+			  "disabled, all sessions end");
 }
 
 int cd_cmd_user_enable(struct cd_cli *cli, int argc, char **argv)
 {
-	return act(cli, argc, argv, "POST", "/v1/users/", "/enable", "enabled");
+	return cd_cli_act(cli, argc, argv, "POST", "/v1/users/", "/enable",
+			  "enabled");
 }
 
 int cd_cmd_user_delete(struct cd_cli *cli, int argc, char **argv)
 {
-	return act(cli, argc, argv, "DELETE", "/v1/users/", "", "deleted");
+	return cd_cli_act(cli, argc, argv, "DELETE", "/v1/users/", "",
+			  "deleted");
 }
 
 int cd_cmd_user_link(struct cd_cli *cli, int argc, char **argv)
@@ -256,5 +242,6 @@ int cd_cmd_group_set(struct cd_cli *cli, int argc, char **argv)
 
 int cd_cmd_group_delete(struct cd_cli *cli, int argc, char **argv)
 {
-	return act(cli, argc, argv, "DELETE", "/v1/groups/", "", "deleted");
+	return cd_cli_act(cli, argc, argv, "DELETE", "/v1/groups/", "",
+			  "deleted");
 }

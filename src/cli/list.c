@@ -109,6 +109,21 @@ int cd_cli_show(struct cd_cli *cli, int argc, char **argv, const char *before)
 	return r ? r : cd_cli_print_object(cli, answer);
 }
 
+int cd_cli_act(struct cd_cli *cli, int argc, char **argv, const char *method,
+	       const char *before, const char *after, const char *done)
+{
+	json_t *answer cd_auto(cd_cli_json_done) = NULL;
+	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
+	char path[2200];
+
+	if (r >= 0)
+		return r;
+	snprintf(path, sizeof(path), "%s%s%s", before,
+		 cd_cli_path("%s", argv[1]).text, after);
+	r = cd_cli_call(cli, method, path, NULL, &answer);
+	return r ? r : cd_cli_done(cli, answer, "%s: %s", argv[1], done);
+}
+
 json_t *cd_cli_names(const char *text)
 {
 	struct cd_str rest = cd_str_from(text ? text : "");
