@@ -112,12 +112,6 @@ int cd_cmd_device_enrol(struct cd_cli *cli, int argc, char **argv)
 
 int cd_cmd_device_delete(struct cd_cli *cli, int argc, char **argv)
 {
-	int r = cd_cli_parse(cli, argc, argv, NULL, 1, 1, &argc);
-
-	if (r >= 0)
-		return r;
-	r = cd_cli_call(cli, "DELETE",
-			cd_cli_path("/v1/devices/%s", argv[1]).text, NULL,
-			NULL);
-	return r ? r : cd_cli_done(cli, NULL, "%s: deleted", argv[1]);
+	return cd_cli_act(cli, argc, argv, "DELETE", "/v1/devices/", "",
+			  "deleted");
 }
