@@ -620,7 +620,8 @@ static void read_trust(struct cd_buf *out)
 
 TEST(keys_survive_kill_and_damage_stops)
 {
-	struct cd_buf before cd_auto(cd_buf_done), after cd_auto(cd_buf_done);
+	struct cd_buf before cd_auto(cd_buf_done) = {0};
+	struct cd_buf after cd_auto(cd_buf_done) = {0};
 	int status;
 
 	if (!setup())
