@@ -95,16 +95,49 @@ static int read_text(struct in *in, const char *what, struct cd_str *ret)
 	return 0;
 }
 
-static int find_word(struct in *in, const char *what, const char *const *words,
-		     struct cd_str s)
+/* What was meant instead of `s`: the nearest of these, or any. */
+static void suggest(struct in *in, const char *const *words, struct cd_str s)
+{
+	unsigned int best = s.len < 4 ? 2 : 3;
+	const char *near = NULL;
+	char list[250] = "";
+
+	for (int i = 0; words[i]; i++) {
+		unsigned int d =
+			cd_str_distance(s, cd_str_from(words[i]), best);
+
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+			 "%s%s", i ? ", " : "", words[i]);
+		if (d < best) {
+			best = d;
+			near = words[i];
+		}
+	}
+	if (near)
+		cd_diag_hint(in->diag, "did you mean '%s'?", near);
+	else
+		cd_diag_hint(in->diag, "one of %s", list);
+}
+
+static int no_word(struct in *in, const char *what, const char *const *words,
+		   struct cd_str s)
 {
 	char quoted[80];
 
+	if (in->err)
+		return in->err;
+	fail(in, "'%s' is never %s", what, cd_quote(s, quoted, sizeof(quoted)));
+	suggest(in, words, s);
+	return in->err;
+}
+
+static int find_word(struct in *in, const char *what, const char *const *words,
+		     struct cd_str s)
+{
 	for (int i = 0; words[i]; i++)
 		if (cd_str_equal(s, cd_str_from(words[i])))
 			return i;
-	return fail(in, "'%s' is never %s", what,
-		    cd_quote(s, quoted, sizeof(quoted)));
+	return no_word(in, what, words, s);
 }
 
 static void store_uint(const struct cd_field *f, void *p, uint64_t n)
@@ -253,8 +286,12 @@ static int read_item(struct in *in, const struct cd_field *f,
 	} else if ((i = read_literal(in, kind, s, p)) != 0) {
 		if (i == -ENOMEM || i == CD_E_LIMIT)
 			return no_memory(in);
-		return fail(in, "'%s' is never %s", f->name,
-			    cd_quote(s, quoted, sizeof(quoted)));
+		fail(in, "'%s' is never %s", f->name,
+		     cd_quote(s, quoted, sizeof(quoted)));
+		if (kind == CD_F_ATTR && cd_attr_nearest(s) != CD_ATTR_NONE)
+			cd_diag_hint(in->diag, "did you mean '%s'?",
+				     cd_attr_get(cd_attr_nearest(s))->name);
+		return in->err;
 	}
 	return 0;
 }
@@ -295,6 +332,19 @@ static int read_list(struct in *in, const struct cd_field *f, void *base)
 	return in->err;
 }
 
+#define FIELDS_MAX 64
+
+static void suggest_field(struct in *in, const struct cd_schema *schema)
+{
+	const char *names[FIELDS_MAX + 1];
+	size_t n = 0;
+
+	for (; schema->fields[n].name && n < FIELDS_MAX; n++)
+		names[n] = schema->fields[n].name;
+	names[n] = NULL;
+	suggest(in, names, in->j.raw);
+}
+
 static int find_field(struct in *in, const struct cd_schema *schema,
 		      bool has_kind)
 {
@@ -306,9 +356,11 @@ static int find_field(struct in *in, const struct cd_schema *schema,
 	while (schema->fields[i].name &&
 	       !cd_json_is(&in->j, schema->fields[i].name))
 		i++;
-	if (!schema->fields[i].name)
+	if (!schema->fields[i].name && !in->err) {
 		fail(in, "there is no member %s here",
 		     cd_quote(in->j.raw, quoted, sizeof(quoted)));
+		suggest_field(in, schema);
+	}
 	return i;
 }
 

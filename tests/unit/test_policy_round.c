@@ -263,6 +263,29 @@ TEST(json_that_is_no_policy_is_refused)
 	}
 }
 
+TEST(json_that_is_nearly_right_is_told_what_would_be)
+{
+	static const char *const rows[][2] = {
+		{STATEMENT("{\"kind\":\"ruel\"}"), "did you mean 'rule'?"},
+		{STATEMENT("{\"kind\":\"group\",\"nmae\":\"g\"}"),
+		 "did you mean 'name'?"},
+		{RULE(",\"mode\":\"off\""), "one of enforce, report, canary"},
+		{RULE(",\"when\":{\"kind\":\"bool\",\"attr\":\"mfa.aeg\"}"),
+		 "did you mean 'mfa.age'?"},
+	};
+
+	for (size_t i = 0; i < CD_ARRAY_SIZE(rows); i++) {
+		struct cd_policy *policy = NULL;
+		struct cd_diag *diag cd_auto(cd_diag_free) = NULL;
+
+		ok_eq_int(cd_diag_new(&diag), 0);
+		ok_eq_int(cd_policy_from_json(cd_str_from(rows[i][0]), diag,
+					      &policy),
+			  CD_E_SYNTAX);
+		ok_eq_str(cd_diag_get(diag, 0)->hint, rows[i][1]);
+	}
+}
+
 /* A line of an app cannot smuggle in a statement or hide behind a comment. */
 TEST(text_in_json_stays_text)
 {
