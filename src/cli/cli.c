@@ -146,18 +146,25 @@ static int unknown(int argc, char **argv)
 	return CD_EXIT_USAGE;
 }
 
-static void print_json(void)
+/* All rows, or those of a family; false: there are none. */
+static bool print_json(const char *word)
 {
 	json_t *list = json_array();
+	size_t n;
 
 	for (size_t i = 0; i < CD_ARRAY_SIZE(commands); i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name",
-						      commands[i].name, "usage",
-						      commands[i].usage, "help",
-						      commands[i].help));
+		if (!word || begins_with_word(&commands[i], word))
+			json_array_append_new(
+				list, json_pack("{s:s, s:s, s:s}", "name",
+						commands[i].name, "usage",
+						commands[i].usage, "help",
+						commands[i].help));
+	n = json_array_size(list);
 	list = json_pack("{s:o}", "items", list);
-	cd_cli_print_json(list);
+	if (n)
+		cd_cli_print_json(list);
 	json_decref(list);
+	return n > 0;
 }
 
 int cd_cmd_help(struct cd_cli *cli, int argc, char **argv)
@@ -166,15 +173,12 @@ int cd_cmd_help(struct cd_cli *cli, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if (cli->json || argc == 0) {
-		if (cli->json)
-			print_json();
-		else
-			print_all(stdout);
-		return CD_EXIT_DONE;
-	}
-	return print_family(stdout, argv[1]) ? CD_EXIT_DONE :
-					       unknown(argc, argv + 1);
+	if (argc == 0 && !cli->json)
+		print_all(stdout);
+	else if (!(cli->json ? print_json(argc ? argv[1] : NULL) :
+			       print_family(stdout, argv[1])))
+		return unknown(argc, argv + 1);
+	return CD_EXIT_DONE;
 }
 
 int cd_cmd_version(struct cd_cli *cli, int argc, char **argv)

@@ -137,14 +137,15 @@ struct fmt {
 	bool write, check;
 };
 
-/* Keeps owner and mode. */
+/* Keeps owner and mode, and a link: what it leads to is written. */
 static int write_back(const char *path, struct cd_str text)
 {
+	char *real cd_auto(cd_freep) = realpath(path, NULL);
 	struct stat st;
 
-	if (stat(path, &st))
+	if (!real || stat(real, &st))
 		return -errno;
-	return cd_file_write(path, text, st.st_mode & 07777, st.st_uid,
+	return cd_file_write(real, text, st.st_mode & 07777, st.st_uid,
 			     st.st_gid);
 }
 
@@ -227,6 +228,11 @@ int cd_cmd_fmt(struct cd_cli *cli, int argc, char **argv)
 		return r;
 	if (fmt.write && fmt.check)
 		return cd_cli_usage(cli, "--write or --check, not both");
+	for (int i = 1; fmt.write && i <= argc; i++)
+		if (!strcmp(argv[i], "-"))
+			return cd_cli_usage(
+				cli,
+				"standard input cannot be changed: leave out -w");
 	r = start(cli, argv + 1, argc, &w);
 	if (r)
 		return r;
@@ -239,6 +245,15 @@ int cd_cmd_fmt(struct cd_cli *cli, int argc, char **argv)
 }
 
 /* ---- JSON -------------------------------------------------------------- */
+/* For programs: on one line, as everything is that --json gives. */
+static void put_line(const char *text, size_t len)
+{
+	json_t *tree = json_loadb(text, len, 0, NULL);
+
+	cd_cli_print_json(tree);
+	json_decref(tree);
+}
+
 int cd_cmd_policy_json(struct cd_cli *cli, int argc, char **argv)
 {
 	struct work w cd_auto(work_done) = {.image = NULL};
@@ -255,7 +270,9 @@ int cd_cmd_policy_json(struct cd_cli *cli, int argc, char **argv)
 	err = parse(&w);
 	if (!err)
 		err = cd_policy_to_json(w.policy, &text, &len);
-	if (!err)
+	if (!err && cli->json)
+		put_line(text, len);
+	else if (!err)
 		fwrite(text, 1, len, stdout);
 	return tell(cli, &w, err);
 }

@@ -224,6 +224,36 @@ TEST(a_policy_may_come_from_a_pipe)
 	close(ends[0]);
 }
 
+TEST(fmt_writes_what_a_link_leads_to)
+{
+	char from[200], to[200];
+	struct stat st;
+
+	write_file("real.cordon", "version   1\n");
+	snprintf(from, sizeof(from), "%s/real.cordon", dir);
+	snprintf(to, sizeof(to), "%s/link.cordon", dir);
+	ok_eq_int(symlink("real.cordon", to), 0);
+	ok_eq_int(run("fmt -w @link.cordon"), 0);
+	ok_true(lstat(to, &st) == 0 && S_ISLNK(st.st_mode));
+	ok_eq_str(read_file("real.cordon"), "version 1\n");
+	ok_eq_int(run("fmt -w -"), 2);
+	ok_true(strstr(read_file("err"), "standard input cannot be changed"));
+}
+
+TEST(json_for_programs_is_one_line)
+{
+	const char *out;
+
+	write_file("one.cordon", "version 1\nservice a tcp/1\n");
+	ok_eq_int(run("policy json --json @one.cordon"), 0);
+	out = read_file("out");
+	ok_true(out[0] == '{' && strchr(out, '\n') == out + strlen(out) - 1);
+	ok_eq_int(run("help why --json"), 0);
+	out = read_file("out");
+	ok_true(strstr(out, "\"name\":\"why\"") && !strstr(out, "rollback"));
+	ok_eq_int(run("help nothing --json"), 2);
+}
+
 /* Of two values one would be left out: `session revoke --user a --user b`
  * must not leave the sessions of a. */
 TEST(an_option_has_one_value)
