@@ -17,6 +17,8 @@ bool cd_str_equal_nocase(struct cd_str a, struct cd_str b)
 {
 	if (a.len != b.len)
 		return false;
+	if (cd_str_equal(a, b))
+		return true;
 	for (size_t i = 0; i < a.len; i++)
 		if (lower((unsigned char)a.ptr[i]) !=
 		    lower((unsigned char)b.ptr[i]))

@@ -61,6 +61,8 @@ typedef struct {
     ngx_str_t                    uri;           /* path encoded, and query */
     ngx_str_t                    method;
     ngx_str_t                    app;           /* name; copy */
+    uint32_t                     app_index;     /* in the policy of ... */
+    uint64_t                     policy_gen;    /* ... when it was decided */
     ngx_str_t                    token;         /* of the cookie; borrowed */
     u_char                       trace[16];
     u_char                       span[8];

@@ -440,6 +440,9 @@ ngx_http_cordon_start(ngx_http_request_t *r)
                                       NGX_HTTP_MISDIRECTED_REQUEST);
     }
 
+    ctx->app_index = app.index;
+    ctx->policy_gen = w->policy_gen;
+
     if (ngx_cordon_copy(r->pool, &ctx->app, app.name) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

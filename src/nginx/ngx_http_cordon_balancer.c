@@ -295,6 +295,14 @@ ngx_http_cordon_resolve(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    /* a name may have more addresses than the app has servers */
+
+    ctx->upstreams = ngx_palloc(r->pool,
+                          sizeof(ngx_cordon_addr_t) * NGX_CORDON_UPSTREAMS);
+    if (ctx->upstreams == NULL) {
+        return NGX_ERROR;
+    }
+
     temp.name = ctx->upstream_host;
 
     resolve = ngx_resolve_start(clcf->resolver, &temp);
@@ -349,11 +357,11 @@ ngx_http_cordon_route(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     snapshot = ngx_http_cordon.w.policy->snapshot;
     n = ngx_min(app->n_upstreams, NGX_CORDON_UPSTREAMS);
     named.host.len = 0;
+    named.port = 0;
     checked = cd_snapshot_app_health(snapshot, app->index, &health);
 
     ctx->upstream_tls = app->upstream_tls;
-    ctx->upstreams = ngx_palloc(r->pool,
-                          sizeof(ngx_cordon_addr_t) * NGX_CORDON_UPSTREAMS);
+    ctx->upstreams = ngx_palloc(r->pool, sizeof(ngx_cordon_addr_t) * n);
     if (ctx->upstreams == NULL) {
         return NGX_ERROR;
     }

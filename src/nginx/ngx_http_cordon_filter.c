@@ -253,29 +253,55 @@ ngx_http_cordon_put_text(ngx_http_request_t *r, struct cd_str text)
 }
 
 
+/* Of the policy in force now: most answers come under the one that decided,
+ * where the app has the number it had. */
+
+static ngx_uint_t
+ngx_http_cordon_headers_line(ngx_http_cordon_ctx_t *ctx, struct cd_str *text)
+{
+    uint32_t              index;
+    struct cd_app         app;
+    ngx_cordon_worker_t  *w;
+
+    w = &ngx_http_cordon.w;
+
+    if (w->policy == NULL) {
+        return 0;
+    }
+
+    index = ctx->app_index;
+
+    if (ctx->policy_gen != w->policy_gen) {
+
+        if (!cd_snapshot_app_by_name(w->policy->snapshot,
+                                     ngx_cordon_str(&ctx->app), &app))
+        {
+            return 0;
+        }
+
+        index = app.index;
+    }
+
+    return cd_snapshot_app_setting(w->policy->snapshot, index,
+                                   CD_STR("headers"), text);
+}
+
+
 static ngx_int_t
 ngx_http_cordon_header_filter(ngx_http_request_t *r)
 {
-    struct cd_app              app;
-    struct cd_str              text;
-    ngx_http_cordon_ctx_t     *ctx;
-    const struct cd_snapshot  *snapshot;
+    struct cd_str           text;
+    ngx_http_cordon_ctx_t  *ctx;
 
     ctx = (r == r->main) ? ngx_http_cordon_ctx(r) : NULL;
 
     if (ctx == NULL || ctx->page || ctx->trouble || ctx->verdict != CD_ALLOW
-        || ngx_http_cordon.w.policy == NULL)
+        || !ngx_http_cordon_headers_line(ctx, &text))
     {
         return ngx_http_next_header_filter(r);
     }
 
-    snapshot = ngx_http_cordon.w.policy->snapshot;
-
-    if (cd_snapshot_app_by_name(snapshot, ngx_cordon_str(&ctx->app), &app)
-        && cd_snapshot_app_setting(snapshot, app.index, CD_STR("headers"),
-                                   &text)
-        && ngx_http_cordon_put_text(r, text) != NGX_OK)
-    {
+    if (ngx_http_cordon_put_text(r, text) != NGX_OK) {
         return NGX_ERROR;
     }
 

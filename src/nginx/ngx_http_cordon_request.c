@@ -196,8 +196,14 @@ ngx_http_cordon_host_is_plain(ngx_http_request_t *r)
     host = &r->headers_in.host->value;
     name = &r->headers_in.server;
 
-    if (host->len < name->len
-        || ngx_strncasecmp(host->data, name->data, name->len) != 0)
+    if (host->len < name->len) {
+        return 0;
+    }
+
+    /* nearly always sent in lower case, as nginx keeps it */
+
+    if (ngx_memcmp(host->data, name->data, name->len) != 0
+        && ngx_strncasecmp(host->data, name->data, name->len) != 0)
     {
         return 0;
     }
