@@ -65,6 +65,7 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
     { "traceparent", 11, 0 },
     { "proxy", 5, 0 },                          /* httpoxy */
     { "http2-settings", 14, 0 },                /* with Upgrade: h2c */
+    { "proxy-connection", 16, 0 },              /* of the client's, not ours */
 };
 
 
