@@ -23,6 +23,11 @@ static json_t *attributes(const struct cd_cli *cli, int n, char **words)
 		words[i][key.len] = 0;
 		if (!strncmp(name, "device.", 7))
 			name += 7;
+		if (json_object_get(into, name)) {
+			cd_cli_usage(cli, "%s is given twice", name);
+			json_decref(into);
+			return NULL;
+		}
 		json_object_set_new(into, name,
 				    value.len ? json_string(value.ptr) :
 						json_null());

@@ -103,6 +103,10 @@ static bool changes(const struct cd_cli *cli, int n, char **words, json_t *into)
 			return false;
 		}
 		words[i][key.len] = 0;
+		if (json_object_get(into, words[i])) {
+			cd_cli_usage(cli, "%s is given twice", words[i]);
+			return false;
+		}
 		json_object_set_new(into, words[i], json_string(value.ptr));
 	}
 	return true;

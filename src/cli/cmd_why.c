@@ -59,11 +59,25 @@ static bool set_with(json_t *q, char *word)
 		json_object_set_new(q, "with", with);
 	}
 	*eq = 0;
+	if (json_object_get(with, word)) {
+		*eq = '=';
+		return false;
+	}
 	json_object_set_new(with, word, json_string(eq + 1));
 	return true;
 }
 
-/* One word behind subject and app. Words used, or 0: not understood. */
+/* Sets what is not set yet; false: it is. */
+static bool set_once(json_t *q, const char *key, const char *text)
+{
+	if (json_object_get(q, key))
+		return false;
+	json_object_set_new(q, key, json_string(text));
+	return true;
+}
+
+/* One word behind subject and app. Words used, or 0: not understood, or said
+ * before. */
 static int set_rest(json_t *q, int left, char **words, bool *with)
 {
 	static const struct {
@@ -73,8 +87,7 @@ static int set_rest(json_t *q, int left, char **words, bool *with)
 	for (size_t i = 0; i < CD_ARRAY_SIZE(keys); i++) {
 		if (strcmp(words[0], keys[i].word) != 0 || left < 2)
 			continue;
-		json_object_set_new(q, keys[i].key, json_string(words[1]));
-		return 2;
+		return set_once(q, keys[i].key, words[1]) ? 2 : 0;
 	}
 	if (!strcmp(words[0], "with")) {
 		*with = true;
@@ -83,12 +96,8 @@ static int set_rest(json_t *q, int left, char **words, bool *with)
 	if (*with && set_with(q, words[0]))
 		return 1;
 	if (words[0][0] == '/')
-		json_object_set_new(q, "path", json_string(words[0]));
-	else if (is_method(words[0]))
-		json_object_set_new(q, "method", json_string(words[0]));
-	else
-		return 0;
-	return 1;
+		return set_once(q, "path", words[0]);
+	return is_method(words[0]) && set_once(q, "method", words[0]);
 }
 
 /* The question of these words; NULL: *ret_wrong is the one not understood. */
