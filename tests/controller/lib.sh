@@ -13,7 +13,8 @@ auth=https://localhost:8443
 start_keys() {
 	spawn "$CORDON_BUILD/cordond" --keys --run "$tmp/run" \
 		--state "$tmp/state" --issuer "$auth" \
-		--uid-controller "$(id -u)" --uid-gateway 64734
+		--uid-controller "$(id -u)" --uid-gateway 64734 \
+		2> >(tee -a "$tmp/keys.log" >&2)
 	# shellcheck disable=SC2034 # read by the tests
 	keys_pid=$spawned
 	wait_for 10 "$CORDON_BUILD/cordond" --keys-trust --run "$tmp/run" ||
