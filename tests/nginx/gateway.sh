@@ -67,7 +67,7 @@ gw_upstream() { # PORT NAME
 
 # ---- nginx ----
 
-gw_conf() { # WORKERS [HTTP-LINES]
+gw_conf() { # WORKERS [HTTP-LINES [STREAM-LINES]]
 	cat >"$tmp/nginx.conf" <<EOF
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 load_module $CORDON_BUILD/ngx_http_cordon_module.so;
@@ -145,6 +145,7 @@ http {
 }
 stream {
 	cordon_run $run;
+	${3:-}
 	server {
 		listen 127.0.0.1:$tcp ssl;
 		ssl_certificate \$cordon_certificate;
@@ -172,7 +173,7 @@ gw_start() {
 	tls=$(free_port)
 	tcp=$(free_port)
 	[ -f "$tmp/ca.pem" ] || gw_ca
-	gw_conf "${1:-1}" "${2:-}"
+	gw_conf "${1:-1}" "${2:-}" "${3:-}"
 	spawn "${nginx[@]}"
 	# shellcheck disable=SC2034 # read by the tests
 	nginx_pid=$spawned

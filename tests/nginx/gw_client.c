@@ -4,7 +4,7 @@
  *
  *	gw-client KIND PORT HOST TOKEN-PREFIX FIRST LAST [tls [CERT KEY]]
  *
- * A prefix "=TOKEN" is the whole cookie, for every connection.
+ * PORT "[::1]:NUMBER" is by IPv6. A prefix "=TOKEN" is the whole cookie, for every connection.
  *
  * KIND: ws (WebSocket), sse (event stream), keep (one request, then an idle
  * keep-alive connection), tcp (TLS to a TCP app, SNI is HOST). Connection N
@@ -67,16 +67,33 @@ static bool put(struct conn *c, const char *p, size_t len)
 	return send(c->fd, p, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-static bool dial(struct conn *c, int port)
+static int reach(const char *port)
 {
+	const bool six = !strncmp(port, "[::1]:", 6);
+	const in_port_t nr = htons((uint16_t)atoi(six ? port + 6 : port));
 	struct sockaddr_in sin = {.sin_family = AF_INET,
-				  .sin_port = htons((uint16_t)port),
+				  .sin_port = nr,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6,
+				    .sin6_port = nr,
+				    .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd =
+		socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval tv = {.tv_sec = 10};
 
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	if (connect(c->fd, (struct sockaddr *)&sin, sizeof(sin)))
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	if (six ? connect(fd, (struct sockaddr *)&sin6, sizeof(sin6)) :
+		  connect(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool dial(struct conn *c, const char *port)
+{
+	c->fd = reach(port);
+	if (c->fd < 0)
 		return false;
 	if (!ctx)
 		return true;
@@ -132,7 +149,7 @@ static bool answered(struct conn *c)
 	return false;
 }
 
-static int open_all(int port, const char *prefix)
+static int open_all(const char *port, const char *prefix)
 {
 	int opened = 0;
 
@@ -256,7 +273,7 @@ int main(int argc, char **argv)
 		return 2;
 	if (argc > 7)
 		set_tls(argc, argv);
-	left = open_all(atoi(argv[2]), argv[4]);
+	left = open_all(argv[2], argv[4]);
 	printf("open %d\n", left);
 	while (command())
 		look(100);

@@ -2,8 +2,7 @@
 /*
  * An upstream for the gateway's tests: tells exactly which bytes arrived.
  *
- *	gw-upstream PORT|unix:PATH [NAME]
- *
+ *	gw-upstream PORT|[::1]:PORT|unix:PATH [NAME]
  *
  *	anything        200, the body is the head of the request as received,
  *	                byte for byte, after a line "NAME"
@@ -317,11 +316,30 @@ static int listen_tcp(int port)
 	return fd;
 }
 
+static int listen_tcp6(int port)
+{
+	struct sockaddr_in6 sin = {.sin6_family = AF_INET6,
+				   .sin6_port = htons((uint16_t)port),
+				   .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+		perror("bind");
+		exit(1);
+	}
+	return fd;
+}
+
 static int listen_on(const char *where)
 {
-	int fd = strncmp(where, "unix:", 5) ? listen_tcp(atoi(where)) :
-					      listen_unix(where + 5);
+	int fd;
 
+	if (!strncmp(where, "unix:", 5))
+		fd = listen_unix(where + 5);
+	else if (!strncmp(where, "[::1]:", 6))
+		fd = listen_tcp6(atoi(where + 6));
+	else
+		fd = listen_tcp(atoi(where));
 	if (listen(fd, 4096)) {
 		perror("listen");
 		exit(1);
