@@ -61,6 +61,16 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
     { "x-auth-request-", 15, 1 },
     { "ssl-client-", 11, 1 },
     { "x-ssl-client-", 13, 1 },
+    { "client-cert", 11, 1 },                   /* RFC 9440 */
+    { "x-client-cert", 13, 1 },
+    { "x-authenticated-", 16, 1 },
+    { "x-authentik-", 12, 1 },
+    { "x-pomerium-", 11, 1 },
+    { "cf-access-", 10, 1 },
+    { "x-goog-authenticated-", 21, 1 },
+    { "x-goog-iap-", 11, 1 },
+    { "x-ms-client-principal", 21, 1 },
+    { "tailscale-user-", 15, 1 },
 
     { "traceparent", 11, 0 },
     { "proxy", 5, 0 },                          /* httpoxy */
@@ -74,7 +84,7 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
 
 
 /* rows of the table above by the first letter of their names */
-static uint32_t  ngx_http_cordon_forged_by[26];
+static uint64_t  ngx_http_cordon_forged_by[26];
 
 
 static ngx_http_cordon_name_t  ngx_http_cordon_names[NGX_HTTP_CORDON_NAMES] = {
@@ -103,11 +113,11 @@ ngx_http_cordon_headers_init(void)
     ngx_uint_t               i;
     ngx_http_cordon_name_t  *name;
 
-    _Static_assert(NGX_HTTP_CORDON_FORGED <= 32, "one bit a row");
+    _Static_assert(NGX_HTTP_CORDON_FORGED <= 64, "one bit a row");
 
     for (i = 0; i < NGX_HTTP_CORDON_FORGED; i++) {
         ngx_http_cordon_forged_by[ngx_http_cordon_forged[i].name[0] - 'a']
-            |= (uint32_t) 1 << i;
+            |= (uint64_t) 1 << i;
     }
 
     for (i = 0; i < NGX_HTTP_CORDON_NAMES; i++) {
@@ -138,7 +148,7 @@ static ngx_uint_t
 ngx_http_cordon_is_forged(ngx_table_elt_t *h)
 {
     u_char                     first;
-    uint32_t                   rows;
+    uint64_t                   rows;
     ngx_http_cordon_forged_t  *f;
 
     first = h->lowcase_key[0];
@@ -150,7 +160,7 @@ ngx_http_cordon_is_forged(ngx_table_elt_t *h)
     for (rows = ngx_http_cordon_forged_by[first - 'a']; rows;
          rows &= rows - 1)
     {
-        f = &ngx_http_cordon_forged[__builtin_ctz(rows)];
+        f = &ngx_http_cordon_forged[__builtin_ctzll(rows)];
 
         if ((f->prefix ? h->key.len >= f->len : h->key.len == f->len)
             && ngx_memcmp(h->lowcase_key, f->name, f->len) == 0)

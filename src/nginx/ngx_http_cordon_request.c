@@ -103,12 +103,15 @@ ngx_http_cordon_target(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
 }
 
 
-/* A bit for each byte that a token may hold (RFC 9110, 5.6.2) but '_'. */
+/* A bit for each byte that the name of a header may hold: letters, digits and
+ * '-'. A token may hold more (RFC 9110, 5.6.2), which nobody uses; programs
+ * behind CGI and its kin read all of it as '_', so that one name would have
+ * many spellings. */
 static const uint32_t  ngx_http_cordon_token_bytes[8] = {
     0x00000000,
-    0x03ff6cfa,         /* !#$%&'*+-. and digits */
-    0x47fffffe,         /* A-Z ^ */
-    0x57ffffff,         /* ` a-z | ~ */
+    0x03ff2000,         /* - and digits */
+    0x07fffffe,         /* A-Z */
+    0x07fffffe,         /* a-z */
     0, 0, 0, 0
 };
 
