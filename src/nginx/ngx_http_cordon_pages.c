@@ -317,6 +317,42 @@ ngx_http_cordon_json(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
 }
 
 
+/* A form that somebody sends when the session is over: no redirect, which
+ * would lose it silently, and a page that says so. */
+
+static ngx_int_t
+ngx_http_cordon_lost_form(ngx_http_request_t *r, ngx_str_t *url)
+{
+    u_char     *p;
+    uintptr_t   more;
+    ngx_str_t   body;
+
+    static const char  before[] =
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+        "<title>Sign in again</title><h1>Sign in again</h1>"
+        "<p>Your session is over, or has to be confirmed, and what you sent "
+        "did not reach the app. Go back to keep what you wrote, or "
+        "<a href=\"";
+    static const char  after[] = "\">sign in</a>.</p>\n";
+
+    more = ngx_escape_html(NULL, url->data, url->len);
+
+    body.data = ngx_pnalloc(r->pool, sizeof(before) + url->len + more
+                                     + sizeof(after));
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_cpymem(body.data, before, sizeof(before) - 1);
+    p = (u_char *) ngx_escape_html(p, url->data, url->len);
+    p = ngx_cpymem(p, after, sizeof(after) - 1);
+    body.len = (size_t) (p - body.data);
+
+    return ngx_http_cordon_send_now(r, NGX_HTTP_UNAUTHORIZED, "text/html",
+                                    &body);
+}
+
+
 /* ---- the refusal page ---- */
 
 static ngx_int_t
@@ -442,6 +478,10 @@ ngx_http_cordon_refuse(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         if (html && (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD))
         {
             return ngx_http_cordon_redirect(r, &url);
+        }
+
+        if (html) {
+            return ngx_http_cordon_lost_form(r, &url);
         }
 
     } else if (html) {
