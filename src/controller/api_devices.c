@@ -288,14 +288,33 @@ static int filter_of(struct cd_call *call, struct cd_session_filter *f)
 	return r;
 }
 
+/* Whose sessions, for the audit: "user alice app wiki". */
+static void put_target(const struct cd_call *call, char *out, size_t size)
+{
+	static const char *const names[] = {"user", "app", "device"};
+	size_t i, n = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < CD_ARRAY_SIZE(names) && n < size; i++) {
+		const char *value = cd_body_text(call, names[i]);
+
+		if (value && *value)
+			n += (size_t)snprintf(out + n, size - n, "%s%s %s",
+					      n ? " " : "", names[i], value);
+	}
+}
+
 void answer_sessions_revoke(struct cd_call *call)
 {
 	struct cd_session_filter f = {0};
 	int64_t count = 0;
+	char target[512];
 	int r = filter_of(call, &f);
 
-	if (!r)
-		r = revoke(call, &f, CD_STR("sessions"), &count);
+	if (!r) {
+		put_target(call, target, sizeof(target));
+		r = revoke(call, &f, cd_str_from(target), &count);
+	}
 	if (r < 0)
 		cd_call_fail(call, r);
 	else if (!r)
