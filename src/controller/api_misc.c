@@ -22,6 +22,11 @@
 #include "sys/log.h"
 #include "sys/store.h"
 
+enum {
+	JWKS_MAX = 64 * 1024,
+	JWKS_LIFE = 60, /* seconds */
+};
+
 static int64_t number(struct cd_ctl *ctl, const char *sql, int64_t arg)
 {
 	int64_t n = 0;
@@ -136,6 +141,36 @@ void answer_certs_ca(struct cd_call *call)
 		cd_call_fail(call, r);
 	else
 		cd_call_bytes(call, "application/x-pem-file", cd_buf_get(&pem));
+}
+
+/* Anybody may ask, so the broker is not asked each time; while it is away the
+ * old answer stands. */
+static void refresh_jwks(struct cd_ctl *ctl, int64_t now)
+{
+	struct cd_buf fresh cd_auto(cd_buf_done);
+
+	cd_buf_init(&fresh, JWKS_MAX);
+	if (ctl->jwks.len && now >= ctl->jwks_at &&
+	    now - ctl->jwks_at < JWKS_LIFE)
+		return;
+	if (cd_keys_public(ctl->keys, CD_PUBLIC_JWKS, &fresh) < 0)
+		return;
+	cd_buf_done(&ctl->jwks);
+	cd_buf_init(&ctl->jwks, JWKS_MAX);
+	cd_buf_str(&ctl->jwks, cd_buf_get(&fresh));
+	ctl->jwks_at = now;
+}
+
+void answer_jwks(struct cd_call *call)
+{
+	struct cd_ctl *ctl = call->ctl;
+
+	refresh_jwks(ctl, cd_now());
+	if (ctl->jwks.len)
+		cd_call_bytes(call, "application/jwk-set+json",
+			      cd_buf_get(&ctl->jwks));
+	else
+		cd_call_fail(call, -EAGAIN); /* the broker is away */
 }
 
 void answer_certs_list(struct cd_call *call)

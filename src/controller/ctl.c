@@ -351,6 +351,7 @@ void cd_ctl_free(struct cd_ctl **ctl)
 	cd_store_close(&c->store);
 	cd_conf_done(&c->conf);
 	cd_buf_done(&c->notes);
+	cd_buf_done(&c->jwks);
 	for (i = 0; i < CD_ARRAY_SIZE(c->term); i++)
 		if (c->term[i])
 			event_free(c->term[i]);

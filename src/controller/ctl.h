@@ -47,6 +47,8 @@ struct cd_ctl {
 	struct cd_buf notes; /* see note.h */
 	size_t n_notes;
 	char page_key[32]; /* of CSRF tokens; made at each start */
+	struct cd_buf jwks; /* what the key broker said last, and when */
+	int64_t jwks_at; /* Unix seconds */
 	int64_t started; /* Unix seconds */
 	/* see clock.h: wall clock before CLOCK_BOOTTIME in ns, at the last
 	 * look; steady seconds at which the time was noted */
