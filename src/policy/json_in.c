@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "policy/lex.h"
 #include "policy/literal.h"
+#include "policy/suggest.h"
 
 /* Messages outlive the policy, so the name must be a constant. */
 #define FILE_NAME "json"
@@ -95,49 +96,19 @@ static int read_text(struct in *in, const char *what, struct cd_str *ret)
 	return 0;
 }
 
-/* What was meant instead of `s`: the nearest of these, or any. */
-static void suggest(struct in *in, const char *const *words, struct cd_str s)
-{
-	unsigned int best = s.len < 4 ? 2 : 3;
-	const char *near = NULL;
-	char list[250] = "";
-
-	for (int i = 0; words[i]; i++) {
-		unsigned int d =
-			cd_str_distance(s, cd_str_from(words[i]), best);
-
-		snprintf(list + strlen(list), sizeof(list) - strlen(list),
-			 "%s%s", i ? ", " : "", words[i]);
-		if (d < best) {
-			best = d;
-			near = words[i];
-		}
-	}
-	if (near)
-		cd_diag_hint(in->diag, "did you mean '%s'?", near);
-	else
-		cd_diag_hint(in->diag, "one of %s", list);
-}
-
-static int no_word(struct in *in, const char *what, const char *const *words,
-		   struct cd_str s)
-{
-	char quoted[80];
-
-	if (in->err)
-		return in->err;
-	fail(in, "'%s' is never %s", what, cd_quote(s, quoted, sizeof(quoted)));
-	suggest(in, words, s);
-	return in->err;
-}
-
 static int find_word(struct in *in, const char *what, const char *const *words,
 		     struct cd_str s)
 {
+	char quoted[80];
+
 	for (int i = 0; words[i]; i++)
 		if (cd_str_equal(s, cd_str_from(words[i])))
 			return i;
-	return no_word(in, what, words, s);
+	if (in->err)
+		return in->err;
+	fail(in, "'%s' is never %s", what, cd_quote(s, quoted, sizeof(quoted)));
+	cd_suggest_word(in->diag, s, words);
+	return in->err;
 }
 
 static void store_uint(const struct cd_field *f, void *p, uint64_t n)
@@ -342,7 +313,7 @@ static void suggest_field(struct in *in, const struct cd_schema *schema)
 	for (; schema->fields[n].name && n < FIELDS_MAX; n++)
 		names[n] = schema->fields[n].name;
 	names[n] = NULL;
-	suggest(in, names, in->j.raw);
+	cd_suggest_word(in->diag, in->j.raw, names);
 }
 
 static int find_field(struct in *in, const struct cd_schema *schema,

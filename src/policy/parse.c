@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "policy/suggest.h"
 
 #define QUOTE_SIZE 80
 
@@ -186,22 +187,8 @@ int cd_parse_limit(struct cd_parser *p, const char *what, unsigned int max)
 void cd_parse_suggest(struct cd_parser *p, struct cd_str got,
 		      const char *const *words)
 {
-	unsigned int best = got.len < 4 ? 2 : 3;
-	const char *nearest = NULL;
-
-	if (p->tok.kind == CD_TOK_BAD)
-		return;
-	for (; *words; words++) {
-		unsigned int d =
-			cd_str_distance(got, cd_str_from(*words), best);
-
-		if (d < best) {
-			best = d;
-			nearest = *words;
-		}
-	}
-	if (nearest)
-		cd_diag_hint(p->diag, "did you mean '%s'?", nearest);
+	if (p->tok.kind != CD_TOK_BAD)
+		cd_suggest_near(p->diag, got, words);
 }
 
 /* The prefix that has these bits in front. */

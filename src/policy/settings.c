@@ -7,9 +7,8 @@
  */
 #include "policy/parser.h"
 
-#include <stdio.h>
-
 #include "base/addr.h"
+#include "policy/suggest.h"
 
 /* What one line's parser works on. The canonical text grows in `out`. */
 struct line {
@@ -590,17 +589,10 @@ static int check_once(struct cd_parser *p, const struct cd_ast_app *app,
 /* No line begins so: which do. */
 static int no_setting(struct cd_parser *p)
 {
-	char list[200] = "";
-	int err;
+	int err = cd_parse_expected(p, "a line of an app");
 
-	for (size_t i = 0; row_words[i]; i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list),
-			 "%s%s", i ? ", " : "", row_words[i]);
-	err = cd_parse_expected(p, "a line of an app");
-	if (p->tok.kind != CD_TOK_WORD)
-		return err;
-	cd_diag_hint(p->diag, "one of %s", list);
-	cd_parse_suggest(p, p->tok.text, row_words);
+	if (p->tok.kind == CD_TOK_WORD)
+		cd_suggest_word(p->diag, p->tok.text, row_words);
 	return err;
 }
 
