@@ -18,17 +18,25 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* 2 * len digits at p. */
-static bool hex_bytes(const char *p, uint8_t *out, size_t len)
+bool cd_hex_parse(struct cd_str text, uint8_t *out, size_t len)
 {
+	if (text.len != 2 * len)
+		return false;
 	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit(p[2 * i]), low = hex_digit(p[2 * i + 1]);
+		int high = hex_digit(text.ptr[2 * i]);
+		int low = hex_digit(text.ptr[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 	return true;
+}
+
+/* 2 * len digits at p. */
+static bool hex_bytes(const char *p, uint8_t *out, size_t len)
+{
+	return cd_hex_parse(cd_str_make(p, 2 * len), out, len);
 }
 
 static bool all_zero(const uint8_t *p, size_t len)

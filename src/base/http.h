@@ -37,6 +37,9 @@ bool cd_traceparent_parse(struct cd_str text, struct cd_traceparent *ret);
 int cd_path_normalize(struct cd_str raw, char *out, struct cd_str *ret_path,
 		      struct cd_str *ret_encoded);
 
+/* Exactly 2 * len lower-case hexadecimal digits. */
+bool cd_hex_parse(struct cd_str text, uint8_t *out, size_t len);
+
 /* Is this a decoded path that cd_path_normalize() can give? Nothing else is
  * decided, so that nothing else is worth an answer. */
 bool cd_path_is_normal(struct cd_str path);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/addr.h"
+#include "base/http.h"
 #include "controller/journal.h"
 #include "sys/log.h"
 #include "sys/store.h"
@@ -72,28 +73,12 @@ static void put(struct cd_event_encoder *e, enum cd_event_field f,
 		cd_event_put_str(e, f, s);
 }
 
-static int nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void put_trace(struct cd_event_encoder *e, struct cd_str hex)
 {
 	uint8_t id[16];
 
-	if (hex.len != 2 * sizeof(id))
-		return;
-	for (size_t i = 0; i < sizeof(id); i++) {
-		int high = nibble(hex.ptr[2 * i]);
-		int low = nibble(hex.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return;
-		id[i] = (uint8_t)(high << 4 | low);
-	}
-	cd_event_put_bytes(e, CD_EVENT_F_TRACE, id, sizeof(id));
+	if (cd_hex_parse(hex, id, sizeof(id)))
+		cd_event_put_bytes(e, CD_EVENT_F_TRACE, id, sizeof(id));
 }
 
 static void write_one(struct cd_ctl *ctl, const struct cd_note *n)

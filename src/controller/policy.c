@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/http.h"
 #include "controller/api.h"
 #include "controller/audit.h"
 #include "controller/clock.h"
@@ -41,25 +42,6 @@ static void hex(const uint8_t *bytes, size_t n, char *out)
 		out[2 * i + 1] = digits[bytes[i] & 15];
 	}
 	out[2 * n] = 0;
-}
-
-static int unhex(struct cd_str text, uint8_t *out, size_t n)
-{
-	size_t i;
-
-	if (text.len != 2 * n)
-		return -EINVAL;
-	for (i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		int v = c >= '0' && c <= '9' ? c - '0' :
-			c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-					       -1;
-
-		if (v < 0)
-			return -EINVAL;
-		out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | v : v << 4);
-	}
-	return 0;
 }
 
 /* ---- from text to image ---- */
@@ -210,7 +192,7 @@ void answer_agent_bundle(struct cd_call *call)
 	int r;
 
 	cd_buf_init(&out, CD_BUNDLE_HEADER + (size_t)CD_BUNDLE_IMAGE_MAX);
-	r = unhex(call->param[0], hash, sizeof(hash));
+	r = cd_hex_parse(call->param[0], hash, sizeof(hash)) ? 0 : -EINVAL;
 	if (!r)
 		r = cd_query_start(&q, call->ctl->store,
 				   "SELECT b.header, ifnull(b.image, p.image)"

@@ -153,3 +153,18 @@ TEST(our_cookies_are_taken_out_in_place)
 		ok_eq_str(text, rows[i].left);
 	}
 }
+
+TEST(hexadecimal_digits_are_lower_case_and_exactly_as_many)
+{
+	uint8_t out[2];
+
+	ok_true(cd_hex_parse(CD_STR("0a9f"), out, 2));
+	ok_eq_uint(out[0], 0x0a);
+	ok_eq_uint(out[1], 0x9f);
+	ok_true(!cd_hex_parse(CD_STR("0a9"), out, 2));
+	ok_true(!cd_hex_parse(CD_STR("0a9f0"), out, 2));
+	ok_true(!cd_hex_parse(CD_STR("0A9f"), out, 2));
+	ok_true(!cd_hex_parse(CD_STR("0a9g"), out, 2));
+	ok_true(!cd_hex_parse(CD_STR("g09f"), out, 2));
+	ok_true(cd_hex_parse(CD_STR(""), out, 0));
+}
