@@ -121,6 +121,13 @@ static enum cd_broker_status ask(uint16_t verb, const struct cd_buf *body,
 	return cd_broker_answer(broker, 1, &f, out);
 }
 
+/* Another row than this one, whatever it is called. */
+static struct cd_str other_row(struct cd_str context)
+{
+	return context.len ? cd_str_make(context.ptr, context.len - 1) :
+			     CD_STR("another row");
+}
+
 /* What was sealed comes out again, but a second factor's secret. */
 static void unseal_again(struct cd_reader *asked, struct cd_str sealed)
 {
@@ -149,7 +156,7 @@ static void unseal_again(struct cd_reader *asked, struct cd_str sealed)
 	/* moved to another row it is nothing */
 	cd_buf_clear(&body);
 	cd_broker_put_str(&body, purpose);
-	cd_broker_put_str(&body, CD_STR("another row \x01"));
+	cd_broker_put_str(&body, other_row(context));
 	cd_broker_put_str(&body, sealed);
 	cd_assert(ask(CD_VERB_UNSEAL, &body, &out) == CD_BROKER_REFUSED);
 	cd_buf_done(&body);
