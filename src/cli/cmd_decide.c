@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/obligations.h"
 #include "base/time.h"
 #include "decide/input.h"
 #include "sys/loader.h"
@@ -78,49 +79,6 @@ static void put_failed(struct cd_json_writer *w, const struct cd_snapshot *s,
 	cd_json_array_end(w);
 }
 
-static void put_duration(struct cd_json_writer *w, const char *key,
-			 uint32_t seconds)
-{
-	char text[CD_DURATION_SIZE];
-
-	cd_duration_format(seconds, text, sizeof(text));
-	cd_json_key(w, key);
-	cd_json_puts(w, text);
-}
-
-static void put_flag(struct cd_json_writer *w, const char *key, bool set)
-{
-	if (!set)
-		return;
-	cd_json_key(w, key);
-	cd_json_put_bool(w, true);
-}
-
-static void put_obligations(struct cd_json_writer *w,
-			    const struct cd_obligations *o)
-{
-	char text[64], period[CD_DURATION_SIZE];
-
-	cd_json_object(w);
-	if (o->record || o->record_required) {
-		cd_json_key(w, "record");
-		cd_json_puts(w,
-			     o->record_required ? "required" : "if possible");
-	}
-	if (o->max)
-		put_duration(w, "max", o->max);
-	if (o->rate_count) {
-		cd_duration_format(o->rate_period, period, sizeof(period));
-		snprintf(text, sizeof(text), "%u/%s", o->rate_count, period);
-		cd_json_key(w, "rate");
-		cd_json_puts(w, text);
-	}
-	put_flag(w, "no_clipboard", o->no_clipboard);
-	put_flag(w, "no_upload", o->no_upload);
-	put_flag(w, "no_download", o->no_download);
-	cd_json_object_end(w);
-}
-
 static void put_report(struct cd_json_writer *w, const struct cd_snapshot *s,
 		       const struct cd_decision *d)
 {
@@ -168,7 +126,7 @@ static void put_decision(struct cd_json_writer *w, const struct cd_snapshot *s,
 	cd_json_key(w, "failed");
 	put_failed(w, s, r, &d);
 	cd_json_key(w, "obligations");
-	put_obligations(w, &d.obligations);
+	cd_obligations_put(w, &d.obligations);
 	if (d.recheck_at != INT64_MAX) {
 		cd_rfc3339_format(d.recheck_at, text, sizeof(text));
 		cd_json_key(w, "recheck_at");

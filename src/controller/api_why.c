@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/http.h"
+#include "base/obligations.h"
 #include "base/time.h"
 #include "controller/api.h"
 #include "controller/judge.h"
@@ -278,35 +279,22 @@ static json_t *failed_json(const struct cd_snapshot *snapshot,
 				  f->approval ? "approval" :
 				  f->attr < CD_ATTR_COUNT ?
 						cd_attr_get(f->attr)->name :
-						"",
+						"obligations",
 				  "need", need, "have", have));
 	}
 	return list;
 }
 
+/* NULL: no memory. */
 static json_t *obligations_json(const struct cd_obligations *o)
 {
-	json_t *out = json_object();
+	struct cd_buf text cd_auto(cd_buf_done);
+	struct cd_json_writer w;
 
-	if (o->record)
-		json_object_set_new(out, "record",
-				    json_string(o->record_required ?
-							"required" :
-							"if possible"));
-	if (o->max)
-		json_object_set_new(out, "max", json_integer(o->max));
-	if (o->rate_count)
-		json_object_set_new(out, "rate",
-				    json_pack("[I, I]",
-					      (json_int_t)o->rate_count,
-					      (json_int_t)o->rate_period));
-	if (o->no_clipboard)
-		json_object_set_new(out, "no_clipboard", json_true());
-	if (o->no_upload)
-		json_object_set_new(out, "no_upload", json_true());
-	if (o->no_download)
-		json_object_set_new(out, "no_download", json_true());
-	return out;
+	cd_buf_init(&text, 4096);
+	cd_json_writer_init(&w, &text, 0);
+	cd_obligations_put(&w, o);
+	return text.err ? NULL : json_loadb(text.data, text.len, 0, NULL);
 }
 
 static json_t *watched_json(const struct cd_snapshot *snapshot,

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/obligations.h"
 #include "base/time.h"
 #include "event/value.h"
 
@@ -84,34 +85,18 @@ static void put_obligations(struct cd_json_writer *w,
 {
 	struct cd_reader r = cd_reader_make(v->bytes.ptr, v->bytes.len);
 	unsigned int flags = cd_read_u8(&r);
-	uint32_t max = cd_read_u32(&r), count = cd_read_u32(&r);
-	uint32_t period = cd_read_u32(&r);
-	static const char *const names[] = {"record", "record_required",
-					    "no_clipboard", "no_upload",
-					    "no_download"};
-	char d[CD_DURATION_SIZE];
+	struct cd_obligations o = {
+		.record = flags & 1,
+		.record_required = flags & 2,
+		.no_clipboard = flags & 4,
+		.no_upload = flags & 8,
+		.no_download = flags & 16,
+		.max = cd_read_u32(&r),
+		.rate_count = cd_read_u32(&r),
+		.rate_period = cd_read_u32(&r),
+	};
 
-	cd_json_object(w);
-	for (size_t i = 0; i < CD_ARRAY_SIZE(names); i++) {
-		if (!(flags >> i & 1))
-			continue;
-		cd_json_key(w, names[i]);
-		cd_json_put_bool(w, true);
-	}
-	if (max) {
-		cd_duration_format(max, d, sizeof(d));
-		cd_json_key(w, "max");
-		cd_json_puts(w, d);
-	}
-	if (count) {
-		char rate[CD_DURATION_SIZE + 16];
-
-		cd_duration_format(period, d, sizeof(d));
-		snprintf(rate, sizeof(rate), "%" PRIu32 "/%s", count, d);
-		cd_json_key(w, "rate");
-		cd_json_puts(w, rate);
-	}
-	cd_json_object_end(w);
+	cd_obligations_put(w, &o);
 }
 
 static void put_failed(struct cd_json_writer *w, const struct cd_event_value *v)

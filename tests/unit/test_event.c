@@ -132,6 +132,29 @@ TEST(fields_come_back)
 	free(json);
 }
 
+TEST(obligations_are_told_as_everywhere)
+{
+	struct cd_obligations o = {.record_required = true,
+				   .no_upload = true,
+				   .max = 4 * 3600,
+				   .rate_count = 10,
+				   .rate_period = 60};
+	struct cd_event_encoder e;
+	struct cd_event event;
+	char *json;
+
+	cd_event_begin(&e, mem, sizeof(mem), CD_EVENT_DECISION, 1, NOW);
+	cd_event_put_obligations(&e, &o);
+	event = decoded(cd_event_end(&e));
+	ok_eq_str(text_of(&event, "obligations"),
+		  "record required, no upload, max 4h, rate 10/1m");
+	json = json_of(&event, "gw1");
+	ok_true(strstr(json, "\"obligations\":{\"record\":\"required\","
+			     "\"max\":\"4h\",\"rate\":\"10/1m\","
+			     "\"no_upload\":true}") != NULL);
+	free(json);
+}
+
 TEST(inputs_travel_with_their_age)
 {
 	struct cd_label labels[1] = {

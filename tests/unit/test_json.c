@@ -6,6 +6,7 @@
 #include "tap.h"
 
 #include "base/json.h"
+#include "base/obligations.h"
 
 /* The events of a text as letters: {}[]ksntfz and E or !. */
 static const char *events(const char *text)
@@ -228,4 +229,41 @@ TEST(writer)
 	sample(&w);
 	ok_true(!strncmp(b.data, "{\n  \"a\": [\n    -1,\n", 19));
 	ok_eq_str(events(b.data), "{k[nzt]ksk{}}E");
+}
+
+static const char *obligations_of(struct cd_obligations o)
+{
+	static char text[200];
+	struct cd_buf b cd_auto(cd_buf_done);
+	struct cd_json_writer w;
+
+	cd_buf_init(&b, 1000);
+	cd_json_writer_init(&w, &b, 0);
+	cd_obligations_put(&w, &o);
+	snprintf(text, sizeof(text), "%s", b.err ? "no room" : b.data);
+	return text;
+}
+
+TEST(obligations)
+{
+	struct cd_obligations o = {.max = 0};
+
+	ok_eq_str(obligations_of(o), "{}");
+	o.max = 4 * 3600;
+	ok_eq_str(obligations_of(o), "{\"max\":\"4h\"}");
+	o.record = true;
+	ok_eq_str(obligations_of(o),
+		  "{\"record\":\"if possible\",\"max\":\"4h\"}");
+	o = (struct cd_obligations){
+		.record_required = true,
+		.no_clipboard = true,
+		.no_upload = true,
+		.no_download = true,
+		.rate_count = UINT32_MAX,
+		.rate_period = UINT32_MAX,
+	};
+	ok_eq_str(obligations_of(o),
+		  "{\"record\":\"required\","
+		  "\"rate\":\"4294967295/4294967295s\",\"no_clipboard\":true,"
+		  "\"no_upload\":true,\"no_download\":true}");
 }
