@@ -46,6 +46,15 @@ ngx_cordon_digest(const void *data, size_t len, u_char key[CD_SESSION_KEY_LEN])
 }
 
 
+/* When this worker itself saw the session used last. */
+
+static uint32_t
+ngx_cordon_last_seen(ngx_cordon_worker_t *w, struct cd_session_view *v)
+{
+    return (w->seen && v->slot < w->seen_n) ? w->seen[v->slot] : 0;
+}
+
+
 /*
  * Looks the session up and checks its limits. A session of another app is no
  * session: an app that was sent the cookie of another one learns nothing.
@@ -55,7 +64,7 @@ void
 ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     struct cd_str app)
 {
-    uint32_t                 now, seen;
+    uint32_t                 now;
     struct cd_session_view  *v;
 
     who->live = 0;
@@ -77,12 +86,11 @@ ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     }
 
     now = (uint32_t) ngx_time();
-    seen = (w->seen && v->slot < w->seen_n) ? w->seen[v->slot] : 0;
 
     who->id = v->id;
     who->slot = v->slot;
     who->epoch = v->epoch;
-    who->verdict = cd_session_check(v, seen, now);
+    who->verdict = cd_session_check(v, ngx_cordon_last_seen(w, v), now);
     who->live = (who->verdict == CD_SESSION_OK);
 
     if (who->bound) {
@@ -306,19 +314,22 @@ ngx_cordon_refusal(enum cd_reason reason)
 
 /*
  * A decision holds no longer than what it was made from: the policy has an
- * end, and the session has one. Both come by the clock, with nobody to tell,
+ * end, and the session has limits. All come by the clock, with nobody to tell,
  * for the control plane may be away and the agent dead by then.
  */
 
 static int64_t
 ngx_cordon_holds_until(ngx_cordon_worker_t *w, ngx_cordon_who_t *who)
 {
-    int64_t  end;
+    int64_t  end, turns;
 
     end = w->policy->not_after;
 
-    if (who->live && w->view.expires) {
-        end = ngx_min(end, (int64_t) w->view.expires);
+    if (who->has_key && !who->lost) {
+        turns = cd_session_turns_at(&w->view,
+                                    ngx_cordon_last_seen(w, &w->view),
+                                    (uint32_t) ngx_time());
+        end = ngx_min(end, turns);
     }
 
     return end < INT64_MAX / 1000000000 ? end * 1000000000 : INT64_MAX;

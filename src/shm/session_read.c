@@ -484,3 +484,29 @@ enum cd_session_verdict cd_session_check(const struct cd_session_view *view,
 		return CD_SESSION_IS_EXPIRED;
 	return CD_SESSION_OK;
 }
+
+/* `at` when it is to come and sooner than `than`. */
+static int64_t sooner(int64_t than, int64_t at, uint32_t now)
+{
+	return at > now && at < than ? at : than;
+}
+
+int64_t cd_session_turns_at(const struct cd_session_view *view,
+			    uint32_t last_seen, uint32_t now)
+{
+	int64_t seen = CD_MAX(last_seen, view->last_seen), turns = INT64_MAX;
+
+	seen = CD_MAX(seen, (int64_t)view->created);
+	turns = sooner(turns, (int64_t)view->created - CD_SESSION_AHEAD, now);
+	if (view->expires)
+		turns = sooner(turns, view->expires, now);
+	if (view->idle_limit)
+		turns = sooner(turns, seen + view->idle_limit + 1, now);
+	for (int i = 0; i < CD_DEVICE_ATTRS && view->has_device; i++)
+		if (view->attrs[i].known)
+			turns = sooner(turns,
+				       (int64_t)view->attrs[i].vouched_at -
+					       CD_SESSION_AHEAD,
+				       now);
+	return turns;
+}

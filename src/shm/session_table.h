@@ -202,5 +202,10 @@ enum cd_session_verdict {
  * would come that much later than they should. */
 enum cd_session_verdict cd_session_check(const struct cd_session_view *view,
 					 uint32_t last_seen, uint32_t now);
+/* The first instant after `now`, Unix seconds, at which the clock alone makes
+ * the same view say something else: a limit that comes, a record that no
+ * longer lies too far ahead, the device's values included. INT64_MAX: none. */
+int64_t cd_session_turns_at(const struct cd_session_view *view,
+			    uint32_t last_seen, uint32_t now);
 
 #endif

@@ -213,6 +213,38 @@ TEST(sessions_end_by_idle_absolute_limit_and_revocation)
 	ok_eq_int(cd_session_check(&v, 0, 4000000000u), CD_SESSION_OK);
 }
 
+/* At each instant that is named the check says something else, and nowhere
+ * before. */
+TEST(when_the_clock_ends_a_session_is_known_before)
+{
+	struct cd_session_view v = {.state = CD_SESSION_LIVE,
+				    .created = 1000,
+				    .expires = 5000,
+				    .idle_limit = 600,
+				    .last_seen = 2000};
+
+	ok_eq_int(cd_session_turns_at(&v, 0, 2100), 2601);
+	ok_eq_int(cd_session_turns_at(&v, 2050, 2100), 2651);
+	ok_eq_int(cd_session_turns_at(&v, 4900, 4950), 5000);
+	ok_eq_int(cd_session_turns_at(&v, 0, 2601), 5000); /* ended before */
+	ok_eq_int(cd_session_turns_at(&v, 0, 5000), INT64_MAX);
+	v.idle_limit = v.expires = 0;
+	ok_eq_int(cd_session_turns_at(&v, 0, 2100), INT64_MAX);
+	v.created = 90000;
+	ok_eq_int(cd_session_turns_at(&v, 0, 2100), 90000 - CD_SESSION_AHEAD);
+	v.created = 1000;
+	v.attrs[CD_DEVICE_OS_AGE].known = true;
+	v.attrs[CD_DEVICE_OS_AGE].vouched_at = 80000;
+	ok_eq_int(cd_session_turns_at(&v, 0, 2100), INT64_MAX);
+	v.has_device = true;
+	ok_eq_int(cd_session_turns_at(&v, 0, 2100), 80000 - CD_SESSION_AHEAD);
+	/* the greatest numbers there are */
+	v.has_device = false;
+	v.last_seen = v.idle_limit = UINT32_MAX;
+	ok_eq_int(cd_session_turns_at(&v, 0, UINT32_MAX),
+		  2 * INT64_C(4294967295) + 1);
+}
+
 TEST(expired_sessions_leave_the_table)
 {
 	struct cd_table *t = table(100, 2, 2);
