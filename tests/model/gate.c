@@ -164,17 +164,26 @@ uint32_t ngx_murmur_hash2(u_char *data, size_t len)
 	return (uint32_t)len;
 }
 
-/* ---- a connection ------------------------------------------------------- */
+/* ---- a client's connection, and what is asked on it ---------------------- */
+struct gate_line {
+	ngx_connection_t c;
+	struct pool pool;
+	ngx_event_t read, write;
+	struct sockaddr_in peer;
+	ngx_http_v2_connection_t h2c; /* .connection NULL: not HTTP/2 */
+	bool closed;
+	unsigned resets, told; /* streams that were cut; of which it was told */
+};
+
 struct gate_conn {
 	const struct gate_ask *ask;
-	ngx_connection_t c;
-	struct pool c_pool;
-	ngx_event_t read;
-	struct sockaddr_in peer;
+	struct gate_line *line;
 	bool cut;
 	/* HTTP */
 	ngx_http_request_t r;
 	struct pool r_pool;
+	ngx_connection_t fake; /* HTTP/2: in place of the line's */
+	ngx_http_v2_stream_t stream;
 	/* TCP */
 	ngx_stream_session_t s;
 	ngx_ssl_connection_t ssl;
@@ -198,50 +207,91 @@ static ngx_str_t text(const char *z)
 	return s;
 }
 
+static bool is_http2(const struct gate_line *l)
+{
+	return l->h2c.connection;
+}
+
+static void line_close(struct gate_line *l)
+{
+	l->closed = true;
+	pool_done(&l->pool);
+}
+
 /* An idle connection is closed by its read handler, as nginx does it. */
 static void on_read(ngx_event_t *ev)
 {
-	struct gate_conn *g = ev->data;
+	struct gate_line *l = ev->data;
 
-	if (!g->c.close)
+	if (!l->c.close || l->h2c.processing)
 		abort();
-	g->cut = true;
-	pool_done(&g->c_pool);
+	line_close(l);
 }
 
-static struct gate_conn *conn_new(const struct gate_ask *ask)
+/* Frames that wait go out. */
+static void on_write(ngx_event_t *ev)
 {
-	struct gate_conn *g = calloc(1, sizeof(*g));
+	struct gate_line *l = ev->data;
 
-	if (!g)
-		abort();
-	g->ask = ask;
-	g->peer.sin_family = AF_INET;
-	memcpy(&g->peer.sin_addr, ask->src, 4);
-	g->c.fd = -1;
-	g->c.log = &quiet;
-	g->c.pool = &g->c_pool.pool;
-	g->c.sockaddr = (struct sockaddr *)&g->peer;
-	g->c.read = &g->read;
-	g->read.handler = on_read;
-	g->read.data = g;
-	return g;
+	l->told = l->resets;
 }
 
-void gate_close(struct gate_conn **c)
+struct gate_line *gate_dial(const uint8_t src[4], bool http2)
 {
-	if (!*c)
+	struct gate_line *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	l->peer.sin_family = AF_INET;
+	memcpy(&l->peer.sin_addr, src, 4);
+	l->c.fd = -1;
+	l->c.log = &quiet;
+	l->c.pool = &l->pool.pool;
+	l->c.sockaddr = (struct sockaddr *)&l->peer;
+	l->c.read = &l->read;
+	l->c.write = &l->write;
+	l->c.idle = http2; /* for all of its life */
+	l->read.log = l->write.log = &quiet;
+	l->read.handler = on_read;
+	l->write.handler = on_write;
+	l->read.data = l->write.data = l;
+	if (http2)
+		l->h2c.connection = &l->c;
+	return l;
+}
+
+void gate_hang_up(struct gate_line **l)
+{
+	if (!*l)
 		return;
-	pool_done(&(*c)->r_pool);
-	pool_done(&(*c)->c_pool);
-	free(*c);
-	*c = NULL;
+	pool_done(&(*l)->pool);
+	free(*l);
+	*l = NULL;
+}
+
+/* A stream's requests have a connection of their own, a copy. */
+static ngx_connection_t *stream_open(struct gate_conn *g)
+{
+	g->fake = g->line->c;
+	g->fake.data = &g->r;
+	g->stream.request = &g->r;
+	g->stream.connection = &g->line->h2c;
+	g->r.stream = &g->stream;
+	g->line->h2c.processing++;
+	return &g->fake;
 }
 
 static bool open_http(struct gate_conn *g)
 {
-	g->c.data = &g->r;
-	g->r.connection = &g->c;
+	struct gate_line *l = g->line;
+
+	if (is_http2(l)) {
+		g->r.connection = stream_open(g);
+	} else {
+		l->c.idle = 0;
+		l->c.data = &g->r;
+		g->r.connection = &l->c;
+	}
 	g->r.main = &g->r;
 	g->r.pool = &g->r_pool.pool;
 	g->r.ctx = g->ctx;
@@ -251,35 +301,61 @@ static bool open_http(struct gate_conn *g)
 
 static bool open_tcp(struct gate_conn *g)
 {
-	g->c.data = &g->s;
-	g->c.ssl = &g->ssl;
+	g->line->c.data = &g->s;
+	g->line->c.ssl = &g->ssl;
 	g->ssl.connection = (SSL *)(void *)g;
-	g->s.connection = &g->c;
+	g->s.connection = &g->line->c;
 	g->s.ctx = g->ctx;
 	g->s.srv_conf = stream_confs;
 	return ngx_stream_cordon_preread(&g->s) == NGX_OK;
 }
 
-struct gate_conn *gate_open(const struct gate_ask *ask)
+struct gate_conn *gate_open(struct gate_line *line, const struct gate_ask *ask)
 {
-	struct gate_conn *g = conn_new(ask);
+	struct gate_conn *g = calloc(1, sizeof(*g));
 
+	if (!g)
+		abort();
+	g->ask = ask;
+	g->line = line;
 	if (!(ask->path ? open_http(g) : open_tcp(g)))
 		gate_close(&g);
 	return g;
 }
 
-void gate_answered(struct gate_conn *c)
+static void request_done(struct gate_conn *g)
 {
-	pool_done(&c->r_pool);
-	c->c.idle = 1;
+	pool_done(&g->r_pool);
+	if (is_http2(g->line))
+		g->line->h2c.processing--;
+	else
+		g->line->c.idle = 1;
+}
+
+void gate_close(struct gate_conn **c)
+{
+	if (!*c)
+		return;
+	if (!(*c)->ask->path)
+		line_close((*c)->line);
+	else if (!(*c)->cut)
+		request_done(*c);
+	free(*c);
+	*c = NULL;
 }
 
 bool gate_is_cut(const struct gate_conn *c)
 {
 	const ngx_stream_cordon_ctx_t *ctx = c->ctx[0];
 
-	return c->ask->path ? c->cut : ctx->cut;
+	if (!c->ask->path)
+		return ctx->cut;
+	return c->cut && c->line->told == c->line->resets;
+}
+
+bool gate_is_closed(const struct gate_line *line)
+{
+	return line->closed;
 }
 
 /* ---- HTTP: a request that was read, and servers that take it ------------- */
@@ -387,7 +463,8 @@ void ngx_resolve_name_done(ngx_resolver_ctx_t *ctx)
 	abort();
 }
 
-/* The end of a request that is cut; its connection goes with it. */
+/* The end of a request that is cut; its connection goes with it. Of a stream
+ * a frame says so to the client, once somebody sends it. */
 void ngx_http_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
 {
 	struct gate_conn *g = conn_of(r);
@@ -395,8 +472,11 @@ void ngx_http_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
 	if (rc != NGX_ERROR || !r->connection->error)
 		abort();
 	g->cut = true;
-	pool_done(&g->r_pool);
-	pool_done(&g->c_pool);
+	request_done(g);
+	if (is_http2(g->line))
+		g->line->resets++;
+	else
+		line_close(g->line);
 }
 
 void ngx_http_run_posted_requests(ngx_connection_t *c)
@@ -472,10 +552,10 @@ void ngx_cordon_certificates_done(void)
 }
 
 /* ---- the worker --------------------------------------------------------- */
-void gate_clock(int64_t now)
+void gate_clock(int64_t now, int64_t steady)
 {
 	clock_now.sec = (time_t)now;
-	ngx_current_msec = (ngx_msec_t)now * 1000;
+	ngx_current_msec = (ngx_msec_t)steady * 1000;
 }
 
 bool gate_start(const char *run)
@@ -490,6 +570,7 @@ bool gate_start(const char *run)
 	memset(hw, 0, sizeof(*hw));
 	memset(sw, 0, sizeof(*sw));
 	hw->conf = &http_main;
+	ngx_queue_init(&ngx_posted_events);
 	ngx_queue_init(&hw->live);
 	ngx_queue_init(&hw->conns);
 	ngx_queue_init(&sw->live);
@@ -515,8 +596,20 @@ static void fire(ngx_event_t *timer)
 	timer->handler(timer);
 }
 
+static void run_posted(void)
+{
+	while (!ngx_queue_empty(&ngx_posted_events)) {
+		ngx_event_t *ev = ngx_queue_data(
+			ngx_queue_head(&ngx_posted_events), ngx_event_t, queue);
+
+		ngx_delete_posted_event(ev);
+		ev->handler(ev);
+	}
+}
+
 void gate_tick(void)
 {
 	fire(&ngx_http_cordon.w.tick);
 	fire(&ngx_stream_cordon.w.tick);
+	run_posted();
 }

@@ -17,9 +17,10 @@
 #define START INT64_C(1790553600) /* a Monday */
 
 const char *const w_change_names[W_CHANGES] = {
-	"rule",	   "policy", "policy ends", "groups",	   "risk",   "disable",
-	"gone",	   "device", "attest",	    "device gone", "revoke", "remove",
-	"session", "table",  "time",	    "nothing"};
+	"rule",	   "policy", "policy ends", "groups",  "risk",
+	"disable", "gone",   "device",	    "attest",  "device gone",
+	"revoke",  "remove", "session",	    "step up", "table",
+	"time",	   "forth",  "back",	    "nothing"};
 
 static const struct cd_table_limits limits = {W_SESSIONS, 16, 16};
 static struct cd_control *control;
@@ -285,7 +286,8 @@ static void put_session(struct world *w, int i)
 	struct cd_session_row row = {.id = (uint64_t)i + 1,
 				     .subject = cd_str_from(m_users[s->user]),
 				     .created = (uint32_t)s->created,
-				     .last_seen = (uint32_t)s->created,
+				     .idle_limit = (uint32_t)s->idle,
+				     .last_seen = (uint32_t)s->told,
 				     .auth_time = (uint32_t)s->auth_time,
 				     .expires = (uint32_t)s->expires,
 				     .mfa_kind = (uint8_t)s->mfa_kind,
@@ -314,8 +316,16 @@ static void drop_session(struct world *w, int i)
 	w->broken |= cd_table_session_remove(table, key) != 0;
 }
 
+/* A worker remembers uses by their place in the table: of another table it
+ * knows what the agent wrote. */
 static void put_table(struct world *w)
 {
+	for (int i = 0; i < w->n_sessions; i++) {
+		struct w_session *s = &w->sessions[i];
+
+		s->told = CD_MAX(s->told, s->used);
+		s->used = 0;
+	}
 	cd_table_free(&table);
 	w->broken |= cd_table_create(in_run("shm/sessions"), &limits, 0600,
 				     &table) != 0;
@@ -374,6 +384,9 @@ static bool session_random(struct world *w)
 	s->created = w->now - below(w, 60) * 60;
 	s->auth_time = below(w, 5) ? s->created - below(w, 800) * 60 : 0;
 	s->expires = below(w, 2) ? w->now + (1 + below(w, 24)) * HOUR : 0;
+	s->idle = below(w, 3) ? 0 : (1 + below(w, 48)) * HOUR / 2;
+	s->told = w->now;
+	s->used = 0;
 	w->n_sessions++;
 	return true;
 }
@@ -382,19 +395,59 @@ static bool session_random(struct world *w)
  * the model counts in those. */
 static void time_passes(struct world *w)
 {
+	int64_t by;
+
 	switch (below(w, 4)) {
 	case 0:
-		w->now += (1 + below(w, 30)) * 60;
+		by = (1 + below(w, 30)) * 60;
 		break;
 	case 1:
-		w->now += HOUR - w->now % HOUR;
+		by = HOUR - w->now % HOUR;
 		break;
 	case 2:
-		w->now += (1 + below(w, 12)) * HOUR;
+		by = (1 + below(w, 12)) * HOUR;
 		break;
 	default:
-		w->now += (1 + below(w, 50)) * HOUR / 2;
+		by = (1 + below(w, 50)) * HOUR / 2;
 	}
+	w->now += by;
+	w->lived += by;
+	w->steady += by;
+}
+
+/* Forward: as if time had passed. Back: what the gateway remembers of uses
+ * goes with it, what stands in the table does not. */
+static void set_clock(struct world *w, enum w_change change)
+{
+	int64_t by = (1 + below(w, 24 * 60)) * 60;
+
+	w->now += change == W_FORTH ? by : -by;
+	w->lived += change == W_FORTH ? by : 0;
+	for (int i = 0; i < w->n_sessions; i++)
+		w->sessions[i].used = CD_MIN(w->sessions[i].used, w->now);
+}
+
+bool world_is_good(const struct world *w, const struct w_session *s)
+{
+	int64_t last = CD_MAX(s->told, s->used);
+
+	last = CD_MAX(s->created, last);
+	return s->there && !s->revoked && !w->people[s->user].disabled &&
+	       (s->expires == 0 || w->now < s->expires) &&
+	       (s->idle == 0 || w->now - last <= s->idle) &&
+	       s->created - w->now <= HOUR; /* else the clock was set back */
+}
+
+void world_used(struct world *w, struct w_session *s)
+{
+	uint8_t key[CD_SESSION_KEY_LEN];
+
+	s->used = w->now;
+	if (below(w, 2))
+		return;
+	SHA256((const unsigned char *)s->token, strlen(s->token), key);
+	w->broken |= cd_table_session_seen(table, key, (uint32_t)w->now) != 0;
+	s->told = CD_MAX(s->told, w->now);
 }
 
 static void change_session(struct world *w, enum w_change change)
@@ -408,7 +461,12 @@ static void change_session(struct world *w, enum w_change change)
 	} else if (change == W_REMOVE) {
 		drop_session(w, i);
 	} else {
-		s->revoked = true;
+		if (change == W_STEP_UP) {
+			s->auth_time = w->now;
+			s->mfa_kind = below(w, 4);
+		} else {
+			s->revoked = true;
+		}
 		put_session(w, i);
 	}
 }
@@ -482,13 +540,14 @@ static void change_policy(struct world *w, enum w_change change)
 enum w_change world_change(struct world *w)
 {
 	static const uint8_t often[W_CHANGES] = {
-		[W_RULE] = 12,	     [W_POLICY] = 3, [W_SHORT] = 2,
-		[W_GROUPS] = 14,     [W_RISK] = 10,  [W_DISABLE] = 4,
-		[W_GONE] = 1,	     [W_DEVICE] = 8, [W_ATTEST] = 5,
-		[W_DEVICE_GONE] = 1, [W_REVOKE] = 7, [W_REMOVE] = 3,
-		[W_SESSION] = 14,    [W_TABLE] = 2,  [W_TIME] = 30,
+		[W_RULE] = 12,	     [W_POLICY] = 3,  [W_SHORT] = 2,
+		[W_GROUPS] = 14,     [W_RISK] = 10,   [W_DISABLE] = 4,
+		[W_GONE] = 1,	     [W_DEVICE] = 8,  [W_ATTEST] = 5,
+		[W_DEVICE_GONE] = 1, [W_REVOKE] = 7,  [W_REMOVE] = 3,
+		[W_SESSION] = 14,    [W_STEP_UP] = 4, [W_TABLE] = 2,
+		[W_TIME] = 30,	     [W_FORTH] = 3,   [W_BACK] = 3,
 		[W_NOTHING] = 4};
-	int dice = below(w, 120), change = 0;
+	int dice = below(w, 130), change = 0;
 
 	while (dice >= often[change])
 		dice -= often[change++];
@@ -498,13 +557,15 @@ enum w_change world_change(struct world *w)
 		change_person(w, (enum w_change)change);
 	else if (change <= W_DEVICE_GONE)
 		change_device(w, (enum w_change)change);
-	else if (change <= W_SESSION)
+	else if (change <= W_STEP_UP)
 		change_session(w, (enum w_change)change);
 	else if (change == W_TABLE)
 		put_table(w);
 	else if (change == W_TIME)
 		time_passes(w); /* nobody is there to tell */
-	if (change >= W_GROUPS && change <= W_SESSION)
+	else if (change < W_NOTHING)
+		set_clock(w, (enum w_change)change);
+	if (change >= W_GROUPS && change <= W_STEP_UP)
 		cd_control_bump(&control->change_gen);
 	return (enum w_change)change;
 }
@@ -515,6 +576,7 @@ void world_new(struct world *w, struct rng *r)
 	w->r = r;
 	w->now = START + below(w, 7) * DAY + below(w, 24) * HOUR;
 	w->not_after = w->now + 90 * DAY;
+	w->steady = DAY;
 	(void)world_run();
 	for (int i = 0; i < M_USERS; i++)
 		person_random(w, i);

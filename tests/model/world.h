@@ -3,6 +3,7 @@
  * What a gateway's connections rest on, as plain structs and, at the same
  * time, in a run directory as an agent keeps it: a policy, people, devices,
  * sessions, a clock. world_change() changes one of them at random in both.
+ * Sessions end by revoking, removal, an end of their own and idleness.
  */
 #ifndef TESTS_MODEL_WORLD_H
 #define TESTS_MODEL_WORLD_H
@@ -33,6 +34,8 @@ struct w_session {
 	int mfa_kind;
 	int64_t created, auth_time; /* auth_time 0: never */
 	int64_t expires; /* 0: never */
+	int64_t idle; /* seconds that it may lie unused; 0: any */
+	int64_t told, used; /* last use: in the table, by the gateway here */
 };
 
 enum w_change {
@@ -49,8 +52,11 @@ enum w_change {
 	W_REVOKE,
 	W_REMOVE, /* a session */
 	W_SESSION, /* a new one */
+	W_STEP_UP, /* its person proves a second factor */
 	W_TABLE, /* the same rows in another file */
-	W_TIME,
+	W_TIME, /* passes */
+	W_FORTH, /* the clock is set: up to a day */
+	W_BACK,
 	W_NOTHING,
 	W_CHANGES
 };
@@ -60,6 +66,8 @@ struct world {
 	struct rng *r;
 	struct m_policy p;
 	int64_t now, not_after; /* Unix seconds; of the policy */
+	int64_t steady; /* seconds, that nobody sets */
+	int64_t lived; /* seconds: as `now`, but never goes back */
 	struct w_person people[M_USERS];
 	struct w_device devices[W_DEVICES];
 	struct w_session sessions[W_SESSIONS];
@@ -73,6 +81,10 @@ const char *world_run(void);
 void world_new(struct world *w, struct rng *r);
 void world_done(struct world *w);
 enum w_change world_change(struct world *w);
+/* Live, neither idle nor past its end, its person not disabled. */
+bool world_is_good(const struct world *w, const struct w_session *s);
+/* A gateway let somebody in by this session; the agent may write it down. */
+void world_used(struct world *w, struct w_session *s);
 /* The text of the policy, as notes. */
 void world_note(const struct world *w);
 
