@@ -8,6 +8,7 @@
 #	gw_policy LINE...	publishes a policy made of these lines
 #	pub COMMAND...		one command to gw-publisher, must say "ok"
 #	get HOST PATH [CURL...]	curl to the plain listener, body and status
+#	gw_tcp HOST COUNT	how many of COUNT connections to a TCP app answer
 #	events			what came out of the rings, one JSON a line
 #	now_ms			milliseconds of the monotonic clock
 
@@ -237,6 +238,12 @@ raw() { # printf FORMAT
 	printf "$1" >&9
 	timeout 5 head -n 1 <&9 | tr -d '\r'
 	exec 9>&-
+}
+
+# Connections at the TLS stream that are open at the same time.
+gw_tcp() { # HOST COUNT
+	"$tools/gw-client" tcp "$tcp" "$1" none 1 "$2" tls </dev/null |
+		sed -n 's/^open //p'
 }
 
 events() { "$tools/gw-ring" "$run"; }
