@@ -12,8 +12,8 @@
  * so a gateway that starts serves at once. What is newer than the last check
  * is not known: the balancer's own marks see to that.
  *
- * Servers that are written as a name are not checked: whose addresses they
- * are is only known while a request asks for them.
+ * Of a server that is written as a name, each of its addresses is checked
+ * (ngx_cordon_check_name.c).
  */
 #include "ngx_cordon_check_set.h"
 #include <ngx_event_connect.h>
@@ -167,14 +167,14 @@ ngx_cordon_check_close(ngx_cordon_check_t *t)
 
 /* Not all at once, and not in step with other gateways. */
 
-static void
-ngx_cordon_check_later(ngx_cordon_check_t *t, ngx_msec_t delay)
+void
+ngx_cordon_check_later(ngx_event_t *timer, ngx_msec_t delay)
 {
     uint32_t  random;
 
     ngx_cordon_random(ngx_cordon_checks.w, (u_char *) &random, sizeof(random));
 
-    ngx_add_timer(&t->timer, delay - delay / 10 + random % (delay / 5 + 1));
+    ngx_add_timer(timer, delay - delay / 10 + random % (delay / 5 + 1));
 }
 
 
@@ -258,7 +258,7 @@ ngx_cordon_check_finish(ngx_cordon_check_t *t, ngx_uint_t good,
         ngx_cordon_check_event(t, &detail);
     }
 
-    ngx_cordon_check_later(t, (ngx_msec_t) t->every * 1000);
+    ngx_cordon_check_later(&t->timer, (ngx_msec_t) t->every * 1000);
 }
 
 
@@ -380,7 +380,7 @@ ngx_cordon_check_handshake(ngx_cordon_check_t *t)
                                              (char *) t->host.data)))
         {
             ngx_cordon_check_close(t);
-            ngx_cordon_check_later(t, (ngx_msec_t) t->every * 1000);
+            ngx_cordon_check_later(&t->timer, (ngx_msec_t) t->every * 1000);
             return;
         }
     }
@@ -552,7 +552,7 @@ ngx_cordon_check_begin(ngx_cordon_check_t *t)
 
     if (c == NULL || c->pool == NULL) {
         ngx_cordon_check_close(t);
-        ngx_cordon_check_later(t, (ngx_msec_t) t->every * 1000);
+        ngx_cordon_check_later(&t->timer, (ngx_msec_t) t->every * 1000);
         return;
     }
 
@@ -584,7 +584,7 @@ ngx_cordon_check_timer(ngx_event_t *ev)
     }
 
     if (ngx_cordon_checks.running >= NGX_CORDON_CHECK_AT_ONCE) {
-        ngx_cordon_check_later(t, 200);
+        ngx_cordon_check_later(&t->timer, 200);
         return;
     }
 
@@ -611,8 +611,7 @@ ngx_cordon_check_init(ngx_cordon_worker_t *w, ngx_shm_zone_t *zone,
     ngx_cordon_checks.log = *cycle->log;
     ngx_cordon_checks.log.log_level = NGX_LOG_ALERT;
 
-    if (ngx_worker == 0) {
-        ngx_cordon_checks.set = &ngx_cordon_checks.sets[0];
-        ngx_cordon_check_set_init(ngx_cordon_checks.set);
-    }
+    ngx_cordon_checks.asks = ngx_worker == 0;
+    ngx_cordon_checks.set = &ngx_cordon_checks.sets[0];
+    ngx_cordon_check_set_init(ngx_cordon_checks.set);
 }

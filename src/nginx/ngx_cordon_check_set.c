@@ -16,6 +16,11 @@ ngx_cordon_check_set_init(ngx_cordon_check_set_t *set)
     ngx_rbtree_init(&set->tree, &set->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&set->queue);
     set->n = 0;
+
+    ngx_rbtree_init(&set->names, &set->names_sentinel,
+                    ngx_rbtree_insert_value);
+    ngx_queue_init(&set->names_queue);
+    set->n_names = 0;
 }
 
 
@@ -24,6 +29,8 @@ ngx_cordon_check_set_done(ngx_cordon_check_set_t *set)
 {
     ngx_queue_t         *q;
     ngx_cordon_check_t  *t;
+
+    ngx_cordon_check_names_done(set);
 
     while (!ngx_queue_empty(&set->queue)) {
         q = ngx_queue_head(&set->queue);
@@ -38,16 +45,16 @@ ngx_cordon_check_set_done(ngx_cordon_check_set_t *set)
 }
 
 
-static ngx_cordon_check_t *
-ngx_cordon_check_find(ngx_cordon_check_set_t *set, uint64_t key)
+ngx_rbtree_node_t *
+ngx_cordon_check_node(ngx_rbtree_t *tree, uint64_t key)
 {
     ngx_rbtree_node_t  *node;
 
-    node = set->tree.root;
+    node = tree->root;
 
-    while (node != set->tree.sentinel) {
+    while (node != tree->sentinel) {
         if (node->key == key) {
-            return (ngx_cordon_check_t *) (void *) node;
+            return node;
         }
 
         node = key < node->key ? node->left : node->right;
@@ -57,10 +64,49 @@ ngx_cordon_check_find(ngx_cordon_check_set_t *set, uint64_t key)
 }
 
 
+static ngx_cordon_check_t *
+ngx_cordon_check_find(ngx_cordon_check_set_t *set, uint64_t key)
+{
+    return (ngx_cordon_check_t *) (void *)
+               ngx_cordon_check_node(&set->tree, key);
+}
+
+
 static bool
 ngx_cordon_check_wanted(void *ctx, uint64_t key)
 {
     return ngx_cordon_check_find(ctx, key) != NULL;
+}
+
+
+void
+ngx_cordon_check_keep(ngx_cordon_check_set_t *set)
+{
+    ngx_shmtx_lock(&ngx_cordon_checks.pool->mutex);
+    cd_health_keep(ngx_cordon_checks.map, ngx_cordon_check_wanted, set);
+    ngx_shmtx_unlock(&ngx_cordon_checks.pool->mutex);
+}
+
+
+ngx_uint_t
+ngx_cordon_check_drop(ngx_cordon_check_set_t *set, uint64_t key)
+{
+    ngx_cordon_check_t  *t;
+
+    t = ngx_cordon_check_find(set, key);
+
+    if (t == NULL || --t->holders) {
+        return 0;
+    }
+
+    ngx_rbtree_delete(&set->tree, &t->node);
+    ngx_queue_remove(&t->queue);
+    set->n--;
+
+    ngx_cordon_check_close(t);
+    ngx_free(t);
+
+    return 1;
 }
 
 
@@ -102,7 +148,10 @@ ngx_cordon_check_create(const struct cd_app *app, struct cd_str first,
     t->request.data = p;
 
     if (health->path.len) {
-        brackets = upstream->addr.family == 6;
+        brackets = ngx_strlchr((u_char *) (uintptr_t) upstream->host.ptr,
+                               (u_char *) (uintptr_t) upstream->host.ptr
+                               + upstream->host.len, ':')
+                   != NULL;                     /* a name has none */
         t->request.len = (size_t)
             (ngx_snprintf(p, size, form, health->path.len, health->path.ptr,
                           brackets ? "[" : "", upstream->host.len,
@@ -115,28 +164,61 @@ ngx_cordon_check_create(const struct cd_app *app, struct cd_str first,
 }
 
 
+/* It goes on as it was, also when policies come faster than checks. */
+
 static void
-ngx_cordon_check_add(const struct cd_app *app, struct cd_str first,
+ngx_cordon_check_start(ngx_cordon_check_t *t, ngx_cordon_check_t *was)
+{
+    uint64_t        random;
+    ngx_msec_t      wait;
+    ngx_msec_int_t  left;
+
+    wait = ngx_min((ngx_msec_t) t->every * 1000, NGX_CORDON_CHECK_FIRST);
+
+    if (was == NULL) {
+        ngx_cordon_random(ngx_cordon_checks.w, (u_char *) &random,
+                          sizeof(random));
+        ngx_add_timer(&t->timer, random % wait);
+        return;
+    }
+
+    t->state = was->state;
+    t->told = was->told;
+    left = was->step == NGX_CORDON_CHECK_IDLE
+           ? (ngx_msec_int_t) (was->timer.timer.key - ngx_current_msec) : 0;
+    left = ngx_min(left, (ngx_msec_int_t) t->every * 1000);
+
+    ngx_add_timer(&t->timer, (ngx_msec_t) ngx_max(left, 0));
+}
+
+
+ngx_int_t
+ngx_cordon_check_hold(const struct cd_app *app, struct cd_str first,
     const struct cd_health *health, const struct cd_upstream *upstream,
     ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old)
 {
     uint64_t             key;
-    ngx_msec_t           wait;
-    ngx_msec_int_t       left;
-    ngx_cordon_check_t  *t, *was;
+    ngx_cordon_check_t  *t;
 
     key = ngx_cordon_check_key(app, health, upstream);
+    t = ngx_cordon_check_find(set, key);
 
-    if (ngx_cordon_check_find(set, key)) {
-        return;                                 /* written twice */
+    if (t) {
+        t->holders++;                           /* written so, or named */
+        return NGX_OK;
+    }
+
+    if (set->n >= CD_HEALTH_MAX) {
+        return NGX_DECLINED;
     }
 
     t = ngx_cordon_check_create(app, first, health, upstream);
 
     if (t == NULL) {
-        return;
+        return NGX_ERROR;
     }
 
+    t->holders = 1;
     (void) ngx_cordon_addr_make(&t->addr, upstream);
 
     t->every = health->every;
@@ -154,24 +236,9 @@ ngx_cordon_check_add(const struct cd_app *app, struct cd_str first,
     ngx_queue_insert_tail(&set->queue, &t->queue);
     set->n++;
 
-    wait = ngx_min((ngx_msec_t) t->every * 1000, NGX_CORDON_CHECK_FIRST);
-    was = ngx_cordon_check_find(old, key);
+    ngx_cordon_check_start(t, old ? ngx_cordon_check_find(old, key) : NULL);
 
-    if (was == NULL) {
-        ngx_cordon_random(ngx_cordon_checks.w, (u_char *) &key, sizeof(key));
-        ngx_add_timer(&t->timer, key % wait);
-        return;
-    }
-
-    /* goes on as it was, also when policies come faster than checks */
-
-    t->state = was->state;
-    t->told = was->told;
-    left = was->step == NGX_CORDON_CHECK_IDLE
-           ? (ngx_msec_int_t) (was->timer.timer.key - ngx_current_msec) : 0;
-    left = ngx_min(left, (ngx_msec_int_t) t->every * 1000);
-
-    ngx_add_timer(&t->timer, (ngx_msec_t) ngx_max(left, 0));
+    return NGX_OK;
 }
 
 
@@ -201,8 +268,12 @@ ngx_cordon_check_app(const struct cd_snapshot *snapshot,
             first = upstream.host;              /* what requests insist on */
         }
 
-        if (upstream.addr.family && set->n < CD_HEALTH_MAX) {
-            ngx_cordon_check_add(app, first, &health, &upstream, set, old);
+        if (upstream.addr.family == 0) {
+            ngx_cordon_check_name(app, &health, &upstream, set, old);
+
+        } else if (ngx_cordon_checks.asks) {
+            (void) ngx_cordon_check_hold(app, first, &health, &upstream, set,
+                                         old);
         }
     }
 }
@@ -237,9 +308,9 @@ ngx_cordon_check_take(const struct cd_snapshot *snapshot)
     ngx_cordon_check_set_done(old);
     ngx_cordon_checks.set = set;
 
-    ngx_shmtx_lock(&ngx_cordon_checks.pool->mutex);
-    cd_health_keep(ngx_cordon_checks.map, ngx_cordon_check_wanted, set);
-    ngx_shmtx_unlock(&ngx_cordon_checks.pool->mutex);
+    if (ngx_cordon_checks.asks) {
+        ngx_cordon_check_keep(set);
+    }
 }
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Health checks from inside: _check.c is the zone and one check, _check_set.c
- * which servers are checked.
+ * which servers are checked, _check_name.c the addresses of names.
  */
 #ifndef _NGX_CORDON_CHECK_SET_H_INCLUDED_
 #define _NGX_CORDON_CHECK_SET_H_INCLUDED_
@@ -31,6 +31,7 @@ typedef struct {
     uint32_t                 every;
     uint32_t                 fall;
     uint32_t                 rise;
+    uint32_t                 holders;       /* written so, and names' */
     ngx_cordon_check_step_e  step;
     ngx_connection_t        *connection;
     size_t                   sent;
@@ -50,6 +51,10 @@ typedef struct {
     ngx_rbtree_node_t        sentinel;
     ngx_queue_t              queue;
     ngx_uint_t               n;
+    ngx_rbtree_t             names;
+    ngx_rbtree_node_t        names_sentinel;
+    ngx_queue_t              names_queue;
+    ngx_uint_t               n_names;
 } ngx_cordon_check_set_t;
 
 
@@ -63,8 +68,11 @@ typedef struct {
     ngx_log_t               *cycle_log;
     ngx_connection_t         dummy;         /* what timers belong to */
     ngx_cordon_check_set_t   sets[2];
-    ngx_cordon_check_set_t  *set;           /* NULL: not our work */
+    ngx_cordon_check_set_t  *set;           /* NULL: no more */
     ngx_uint_t               running;
+    ngx_resolver_t          *resolver;      /* NULL: names stay names */
+    ngx_msec_t               resolver_timeout;
+    unsigned                 asks:1;        /* this worker checks */
     unsigned                 taken:1;       /* `hash` is of the set */
     uint8_t                  hash[CD_SNAPMAP_HASH_LEN];
 } ngx_cordon_checks_t;
@@ -80,6 +88,24 @@ void ngx_cordon_check_set_init(ngx_cordon_check_set_t *set);
 /* Ends what is under way, without an outcome. */
 void ngx_cordon_check_close(ngx_cordon_check_t *t);
 void ngx_cordon_check_timer(ngx_event_t *ev);
+void ngx_cordon_check_later(ngx_event_t *timer, ngx_msec_t delay);
+
+/* One more wants this server checked; old: what is known of it, or NULL.
+ * first: whose certificate requests insist on. */
+ngx_int_t ngx_cordon_check_hold(const struct cd_app *app, struct cd_str first,
+    const struct cd_health *health, const struct cd_upstream *upstream,
+    ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old);
+/* One less does; 1: it was the last, ngx_cordon_check_keep() has to follow. */
+ngx_uint_t ngx_cordon_check_drop(ngx_cordon_check_set_t *set, uint64_t key);
+/* Forgets in the zone what is not of this set. */
+void ngx_cordon_check_keep(ngx_cordon_check_set_t *set);
+ngx_rbtree_node_t *ngx_cordon_check_node(ngx_rbtree_t *tree, uint64_t key);
+
+/* A server that is a name joins a set. */
+void ngx_cordon_check_name(const struct cd_app *app,
+    const struct cd_health *health, const struct cd_upstream *upstream,
+    ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old);
+void ngx_cordon_check_names_done(ngx_cordon_check_set_t *set);
 
 
 #endif /* _NGX_CORDON_CHECK_SET_H_INCLUDED_ */

@@ -230,12 +230,32 @@ ngx_http_cordon_free_peer(ngx_peer_connection_t *pc, void *data,
 
 /* ---- names ---- */
 
+/* By the policy in force now: outcomes of checks are of no other. */
+
+static ngx_uint_t
+ngx_http_cordon_is_checked(ngx_http_cordon_ctx_t *ctx, struct cd_app *app,
+    struct cd_health *health)
+{
+    struct cd_snapmap  *policy;
+
+    policy = ngx_http_cordon.w.policy;
+
+    return policy
+           && cd_snapshot_app_by_name(policy->snapshot,
+                                      ngx_cordon_str(&ctx->app), app)
+           && cd_snapshot_app_health(policy->snapshot, app->index, health);
+}
+
+
 static void
 ngx_http_cordon_resolved(ngx_resolver_ctx_t *resolve)
 {
-    ngx_uint_t              i, n;
+    ngx_uint_t              i, n, checked;
+    struct cd_app           app;
+    struct cd_health        health;
     ngx_connection_t       *c;
     ngx_cordon_addr_t      *addr;
+    struct cd_upstream      up;
     ngx_http_request_t     *r;
     ngx_http_cordon_ctx_t  *ctx;
 
@@ -251,11 +271,20 @@ ngx_http_cordon_resolved(ngx_resolver_ctx_t *resolve)
     }
 
     n = resolve->state ? 0 : ngx_min(resolve->naddrs, NGX_CORDON_UPSTREAMS);
+    checked = ngx_http_cordon_is_checked(ctx, &app, &health);
+    up.port = ctx->upstream_port;
 
     for (i = 0; i < n; i++) {
         addr = &ctx->upstreams[ctx->n_upstreams];
 
         if (resolve->addrs[i].socklen > (socklen_t) sizeof(addr->u)) {
+            continue;
+        }
+
+        up.addr = ngx_cordon_addr(resolve->addrs[i].sockaddr);
+
+        if (checked && ngx_cordon_check_is_down(&app, &health, &up)) {
+            ctx->unhealthy = 1;
             continue;
         }
 
@@ -286,22 +315,6 @@ ngx_http_cordon_resolve(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    /* not the first server's, when that one is an address and not healthy */
-
-    if (ngx_cordon_copy(r->pool, &ctx->upstream_host, upstream->host)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    /* a name may have more addresses than the app has servers */
-
-    ctx->upstreams = ngx_palloc(r->pool,
-                          sizeof(ngx_cordon_addr_t) * NGX_CORDON_UPSTREAMS);
-    if (ctx->upstreams == NULL) {
-        return NGX_ERROR;
-    }
 
     temp.name = ctx->upstream_host;
 
@@ -338,6 +351,50 @@ ngx_http_cordon_resolve(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
     ctx->state = NGX_HTTP_CORDON_RESOLVING;
 
     return NGX_AGAIN;
+}
+
+
+/* health: NULL: it is not checked. The addresses of a name that is are at
+ * hand, but for a moment as the worker or the app begins. */
+
+static ngx_int_t
+ngx_http_cordon_route_name(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
+    struct cd_app *app, struct cd_health *health, struct cd_upstream *upstream)
+{
+    ngx_int_t  rc;
+
+    /* not the first server's, when that one is an address and not healthy */
+
+    if (ngx_cordon_copy(r->pool, &ctx->upstream_host, upstream->host)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* a name may have more addresses than the app has servers */
+
+    ctx->upstreams = ngx_palloc(r->pool,
+                          sizeof(ngx_cordon_addr_t) * NGX_CORDON_UPSTREAMS);
+    if (ctx->upstreams == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = health ? ngx_cordon_check_addrs(app, health, upstream, ctx->upstreams,
+                                         &ctx->n_upstreams)
+                : NGX_DECLINED;
+
+    switch (rc) {
+
+    case NGX_OK:
+        return NGX_OK;
+
+    case NGX_BUSY:
+        ctx->unhealthy = 1;
+        return NGX_ERROR;
+
+    default:
+        return ngx_http_cordon_resolve(r, ctx, upstream);
+    }
 }
 
 
@@ -397,6 +454,10 @@ ngx_http_cordon_route(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return named.host.len ? ngx_http_cordon_resolve(r, ctx, &named)
-                          : NGX_ERROR;
+    if (named.host.len == 0) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_cordon_route_name(r, ctx, app, checked ? &health : NULL,
+                                      &named);
 }

@@ -570,6 +570,8 @@ static ngx_int_t
 ngx_http_cordon_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_cordon_worker_t     *hw = &ngx_http_cordon;
+    ngx_http_conf_ctx_t          *confs;
+    ngx_http_core_loc_conf_t     *clcf;
     ngx_http_cordon_main_conf_t  *mcf;
 
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_cordon_module);
@@ -588,6 +590,14 @@ ngx_http_cordon_init_process(ngx_cycle_t *cycle)
 
     ngx_cordon_check_init(&hw->w, mcf->check_zone, CD_APP_HTTP,
                           mcf->check_ssl, cycle);
+
+    /* that of http{}: a check belongs to no server{} */
+
+    confs = (ngx_http_conf_ctx_t *) ngx_get_conf(cycle->conf_ctx,
+                                                 ngx_http_module);
+    clcf = confs->loc_conf[ngx_http_core_module.ctx_index];
+    ngx_cordon_check_resolver(clcf->resolver, clcf->resolver_timeout);
+
     ngx_cordon_tick_start(&hw->w, ngx_http_cordon_tick, cycle);
     ngx_cordon_limit_init(cycle, ngx_http_init_connection, mcf->per_address);
 

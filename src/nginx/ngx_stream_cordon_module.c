@@ -287,6 +287,8 @@ ngx_stream_cordon_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
 {
+    ngx_stream_conf_ctx_t          *confs;
+    ngx_stream_core_srv_conf_t     *cscf;
     ngx_stream_cordon_worker_t     *sw = &ngx_stream_cordon;
     ngx_stream_cordon_main_conf_t  *mcf;
 
@@ -305,6 +307,14 @@ ngx_stream_cordon_init_process(ngx_cycle_t *cycle)
 
     sw->ready = 1;
     ngx_cordon_check_init(&sw->w, mcf->check_zone, CD_APP_TCP, NULL, cycle);
+
+    /* that of stream{}: a check belongs to no server{} */
+
+    confs = (ngx_stream_conf_ctx_t *) ngx_get_conf(cycle->conf_ctx,
+                                                   ngx_stream_module);
+    cscf = confs->srv_conf[ngx_stream_core_module.ctx_index];
+    ngx_cordon_check_resolver(cscf->resolver, cscf->resolver_timeout);
+
     ngx_cordon_tick_start(&sw->w, ngx_stream_cordon_tick, cycle);
     ngx_cordon_limit_init(cycle, ngx_stream_init_connection,
                           mcf->per_address);

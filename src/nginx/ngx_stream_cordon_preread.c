@@ -215,6 +215,35 @@ ngx_stream_cordon_reject(ngx_stream_cordon_ctx_t *ctx, enum cd_reason reason)
 
 /* ---- where to ---- */
 
+/* Of a server that is checked and a name, one of its healthy addresses; it
+ * stays a name while none is known. */
+
+static ngx_int_t
+ngx_stream_cordon_address(struct cd_app *app, struct cd_health *health,
+    struct cd_upstream *up, uint32_t turn)
+{
+    ngx_int_t           rc;
+    ngx_uint_t          i, n;
+    ngx_cordon_addr_t  *addr, addrs[NGX_CORDON_UPSTREAMS];
+
+    rc = ngx_cordon_check_addrs(app, health, up, addrs, &n);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    addr = &addrs[turn % n];
+
+    for (i = 1; i < n && !ngx_cordon_health_ok(addr); i++) {
+        addr = &addrs[(turn + i) % n];
+    }
+
+    up->addr = ngx_cordon_addr(&addr->u.sockaddr);
+
+    return NGX_OK;
+}
+
+
 /* In turn among those that answered lately; any of them when none did, but
  * none that checks found unhealthy (busy: that leaves none). */
 
@@ -241,6 +270,14 @@ ngx_stream_cordon_route(ngx_stream_cordon_ctx_t *ctx, struct cd_app *app)
             if (!cd_snapshot_upstream(snapshot, app->index, (start + i) % n,
                                       &up))
             {
+                continue;
+            }
+
+            if (checked && up.addr.family == 0
+                && ngx_stream_cordon_address(app, &health, &up, start / n)
+                   == NGX_BUSY)
+            {
+                rc = NGX_BUSY;
                 continue;
             }
 

@@ -539,6 +539,19 @@ ngx_uint_t ngx_cordon_check_is_down(const struct cd_app *app,
 	return 0;
 }
 
+ngx_int_t ngx_cordon_check_addrs(const struct cd_app *app,
+				 const struct cd_health *health,
+				 const struct cd_upstream *up,
+				 ngx_cordon_addr_t *addrs, ngx_uint_t *n)
+{
+	(void)app;
+	(void)health;
+	(void)up;
+	(void)addrs;
+	*n = 0;
+	return NGX_DECLINED;
+}
+
 void ngx_cordon_check_tick(void)
 {
 }

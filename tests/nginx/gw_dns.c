@@ -2,7 +2,7 @@
 /*
  * A name server for one test: answers questions for A records over UDP.
  *
- *	gw-dns PORT NAME=ADDRESS...
+ *	gw-dns PORT NAME=ADDRESS[,ADDRESS...]...
  *
  * "NAME=" without an address is never answered; names that nobody gave do not
  * exist. It runs on loopback for programs that behave: what is no question of
@@ -18,6 +18,8 @@
 
 #define HEAD 12
 #define NXDOMAIN 3
+#define ADDRESSES_MAX 8
+#define RECORD 16
 
 /* The name of the question with dots; 0, or the offset behind it. */
 static size_t question(const uint8_t *p, size_t len, char *name, size_t size)
@@ -51,13 +53,31 @@ static const char *address(int argc, char **argv, const char *name)
 	return NULL;
 }
 
-/* Turns the question in p into its answer; 0: none is given. */
-static size_t answer(uint8_t *p, size_t end, const char *text)
+/* One record for each address of the list; how many. */
+static uint8_t records(uint8_t *p, const char *text)
 {
 	static const uint8_t record[] = {0xc0, HEAD, 0, 1, 0, 1,
 					 0,    0,    0, 1, 0, 4};
+	char list[ADDRESSES_MAX * INET_ADDRSTRLEN];
+	char *rest = list, *one;
 	struct in_addr in;
+	uint8_t n = 0;
 
+	snprintf(list, sizeof(list), "%s", text);
+	while (n < ADDRESSES_MAX && (one = strsep(&rest, ",")) != NULL) {
+		if (inet_pton(AF_INET, one, &in) != 1)
+			return 0;
+		memcpy(p, record, sizeof(record));
+		memcpy(p + sizeof(record), &in, 4);
+		p += RECORD;
+		n++;
+	}
+	return n;
+}
+
+/* Turns the question in p into its answer; 0: none is given. */
+static size_t answer(uint8_t *p, size_t end, const char *text)
+{
 	p[2] = 0x81; /* an answer, recursion was asked for */
 	p[3] = 0x80;
 	memset(p + 6, 0, 6);
@@ -65,12 +85,8 @@ static size_t answer(uint8_t *p, size_t end, const char *text)
 		p[3] |= NXDOMAIN;
 		return end;
 	}
-	if (inet_pton(AF_INET, text, &in) != 1)
-		return 0;
-	p[7] = 1;
-	memcpy(p + end, record, sizeof(record));
-	memcpy(p + end + sizeof(record), &in, 4);
-	return end + sizeof(record) + 4;
+	p[7] = records(p + end, text);
+	return p[7] ? end + p[7] * RECORD : 0;
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 /*
  * An upstream for the gateway's tests: tells exactly which bytes arrived.
  *
- *	gw-upstream PORT|[::1]:PORT|unix:PATH [NAME]
+ *	gw-upstream PORT|ADDRESS:PORT|[::1]:PORT|unix:PATH [NAME]
  *
  *	anything        200, the body is the head of the request as received,
  *	                byte for byte, after a line "NAME"
@@ -17,6 +17,7 @@
  *	.../only/NAME   200 when that is its NAME, else 500
  *	bytes that are no HTTP ("TCP" first): sends back what comes
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -301,15 +302,23 @@ static int listen_unix(const char *path)
 	return fd;
 }
 
-static int listen_tcp(int port)
+/* PORT, or ADDRESS:PORT */
+static int listen_tcp(const char *where)
 {
+	const char *colon = strchr(where, ':');
+	int port = atoi(colon ? colon + 1 : where);
 	struct sockaddr_in sin = {.sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	char addr[INET_ADDRSTRLEN] = "127.0.0.1";
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+	if (colon)
+		snprintf(addr, sizeof(addr), "%.*s", (int)(colon - where),
+			 where);
+	if (inet_pton(AF_INET, addr, &sin.sin_addr) != 1 ||
+	    bind(fd, (struct sockaddr *)&sin, sizeof(sin))) {
 		perror("bind");
 		exit(1);
 	}
@@ -339,7 +348,7 @@ static int listen_on(const char *where)
 	else if (!strncmp(where, "[::1]:", 6))
 		fd = listen_tcp6(atoi(where + 6));
 	else
-		fd = listen_tcp(atoi(where));
+		fd = listen_tcp(where);
 	if (listen(fd, 4096)) {
 		perror("listen");
 		exit(1);
