@@ -5,10 +5,11 @@
  */
 #include "cli/cli.h"
 
-/* "ok", "not known yet", or what the first unhealthy server suffers from. */
+/* "ok", "not known yet", or what the first unhealthy server suffers from. Of a
+ * name the addresses come and go without a word, so none is shown. */
 static void put_health(struct cd_cli_table *t, const json_t *servers)
 {
-	size_t i, down = 0, known = 0, unchecked = 0;
+	size_t i, down = 0, known = 0, named = 0;
 	const json_t *server, *worst = NULL;
 	char text[600];
 
@@ -16,7 +17,7 @@ static void put_health(struct cd_cli_table *t, const json_t *servers)
 	{
 		const json_t *healthy = json_object_get(server, "healthy");
 
-		unchecked += json_is_false(json_object_get(server, "checked"));
+		named += json_is_false(json_object_get(server, "checked"));
 		known += healthy != NULL;
 		down += json_is_false(healthy);
 		if (json_is_false(healthy) && !worst)
@@ -26,8 +27,8 @@ static void put_health(struct cd_cli_table *t, const json_t *servers)
 		snprintf(text, sizeof(text), "%zu of %zu down: %s, %s", down,
 			 json_array_size(servers), cd_cli_text(worst, "server"),
 			 cd_cli_text(worst, "detail"));
-	else if (unchecked)
-		snprintf(text, sizeof(text), "%zu not checked", unchecked);
+	else if (named)
+		snprintf(text, sizeof(text), "%zu by name: see events", named);
 	else
 		snprintf(text, sizeof(text), "%s",
 			 !json_array_size(servers) ? "" :

@@ -17,7 +17,6 @@ enum idle {
 	IDLE_LIMIT,
 	IDLE_VIA,
 	IDLE_KIND,
-	IDLE_HEALTH_NAME,
 	IDLE_RECORD,
 	IDLE_OBLIGATION,
 	IDLE_APPROVAL,
@@ -39,8 +38,6 @@ static const char *const texts[] = {
 		"via is not enforced in this version: the gateway connects to the server by itself",
 	[IDLE_KIND] =
 		"no gateway of this version serves apps of this kind: nobody reaches it through Cordon",
-	[IDLE_HEALTH_NAME] =
-		"the health of a server that is a name is not checked in this version: it counts as healthy",
 	[IDLE_RECORD] =
 		"record is not enforced in this version: what this rule allows is not recorded",
 	[IDLE_OBLIGATION] =
@@ -88,13 +85,6 @@ static void tell_rest(struct idles *i)
 }
 
 /* ---- apps -------------------------------------------------------------- */
-static void app_health(struct idles *i, const struct cd_ast_app *app)
-{
-	for (uint32_t k = 0; k < app->n_upstreams; k++)
-		if (app->upstreams[k].addr.family == 0)
-			tell(i, IDLE_HEALTH_NAME, app->upstreams[k].span);
-}
-
 static void app_line(struct idles *i, const struct cd_ast_app *app,
 		     const struct cd_ast_setting *s)
 {
@@ -116,9 +106,6 @@ static void app_line(struct idles *i, const struct cd_ast_app *app,
 		break;
 	case CD_SETTING_LIMIT:
 		tell(i, IDLE_LIMIT, s->span);
-		break;
-	case CD_SETTING_HEALTH:
-		app_health(i, app);
 		break;
 	default:
 		break;

@@ -24,8 +24,7 @@ static const struct idle idles[] = {
 	{WEB "  body 1k\n  timeout 1m\n  headers Server off\n  data secret\n"
 	     "  health / every 1m\n" OPEN,
 	 0, 0, NULL},
-	{"app a\n  tcp b.test:1\n  health tcp\n" OPEN, 2, 7,
-	 "the health of a server that is a name"},
+	{"app a\n  tcp b.test:1\n  health tcp\n" OPEN, 0, 0, NULL},
 	{"app a\n  tcp b.test:1\n" OPEN, 0, 0, NULL},
 	{"app a\n  udp 10.0.0.1:1\n" OPEN, 2, 3, "no gateway of this version"},
 	{"app a\n  ssh 10.0.0.1 via m\n" OPEN, 2, 3,
