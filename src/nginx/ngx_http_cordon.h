@@ -244,6 +244,8 @@ ngx_int_t ngx_http_cordon_trace_hex(ngx_http_request_t *r,
     ngx_http_cordon_ctx_t *ctx, ngx_str_t *trace);
 ngx_int_t ngx_http_cordon_forward_headers(ngx_http_request_t *r,
     ngx_http_cordon_ctx_t *ctx);
+/* Asks for a WebSocket: no other change of protocol goes through. */
+ngx_uint_t ngx_http_cordon_is_websocket(ngx_http_request_t *r);
 /* A WebSocket that the page of another site opens. */
 ngx_uint_t ngx_http_cordon_is_foreign_websocket(ngx_http_request_t *r);
 ngx_int_t ngx_http_cordon_connection_variable(ngx_http_request_t *r,

@@ -2,9 +2,9 @@
 /*
  * The lines of an app that bind what was let through: how large a request's
  * body may be, how long an upstream may be silent, which headers an answer
- * has. A module of its own within this file's .so, because nginx orders
- * filters by module: ours sees the headers after add_header, so that an
- * app's own line has the last word.
+ * has; and that none switches the protocol unasked. A module of its own within
+ * this file's .so, because nginx orders filters by module: ours sees the
+ * headers after add_header, so that an app's own line has the last word.
  *
  * What we send ourselves, refusals and pages, is not the app's and stays as
  * it is.
@@ -287,6 +287,25 @@ ngx_http_cordon_headers_line(ngx_http_cordon_ctx_t *ctx, struct cd_str *text)
 }
 
 
+/*
+ * A server may answer 101 to what never asked for it. nginx would open the
+ * tunnel for any header Upgrade that the client sent, and of HTTP/2 give the
+ * server the whole connection: every other stream's bytes.
+ */
+
+static ngx_int_t
+ngx_http_cordon_switched(ngx_http_request_t *r, ngx_http_cordon_ctx_t *ctx)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "cordon: a server of app \"%V\" switched to another "
+                  "protocol unasked", &ctx->app);
+
+    ngx_http_clean_header(r);
+
+    return NGX_HTTP_BAD_GATEWAY;
+}
+
+
 static ngx_int_t
 ngx_http_cordon_header_filter(ngx_http_request_t *r)
 {
@@ -294,6 +313,12 @@ ngx_http_cordon_header_filter(ngx_http_request_t *r)
     ngx_http_cordon_ctx_t  *ctx;
 
     ctx = (r == r->main) ? ngx_http_cordon_ctx(r) : NULL;
+
+    if (ctx && r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+        && !ngx_http_cordon_is_websocket(r))
+    {
+        return ngx_http_cordon_switched(r, ctx);
+    }
 
     if (ctx == NULL || ctx->page || ctx->trouble || ctx->verdict != CD_ALLOW
         || !ngx_http_cordon_headers_line(ctx, &text))

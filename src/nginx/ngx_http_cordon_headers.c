@@ -374,7 +374,7 @@ ngx_http_cordon_forward_headers(ngx_http_request_t *r,
 /* Upgrade is a door to whatever protocol the upstream speaks: only WebSocket
  * goes through. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_cordon_is_websocket(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;

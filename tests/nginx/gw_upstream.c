@@ -10,6 +10,7 @@
  *	                more every 100 ms
  *	.../ws          a WebSocket that sends back what it is sent, frame bytes
  *	                unmasked
+ *	.../switch      101, whether asked for or not, and then a line
  *	.../slow        200 after 300 ms
  *	.../never       nothing, and the connection stays
  *	.../fail        closes without an answer
@@ -149,6 +150,11 @@ static bool answer(int fd, struct client *c, size_t head_len)
 	c->head[head_len] = '\0';
 	if (path_ends(c->head, "/ws") && header(c->head, "Upgrade")) {
 		answer_ws(fd, c);
+	} else if (path_ends(c->head, "/switch")) {
+		c->mode = ECHO_BYTES;
+		says(fd, "HTTP/1.1 101 Switching Protocols\r\n"
+			 "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+			 "switched\n");
 	} else if (path_ends(c->head, "/sse")) {
 		c->mode = SSE;
 		says(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"
