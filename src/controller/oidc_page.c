@@ -264,7 +264,7 @@ static void back_tell(struct back *b, enum trouble t, const char *detail)
 
 /* A step-up is of the session that asked, by the person whose it is. */
 static int step_up(struct back *b, const struct cd_person *p,
-		   const struct cd_oidc_claims *c)
+		   const struct cd_oidc_claims *c, struct cd_secret **ret_token)
 {
 	struct cd_ctl *ctl = b->call->ctl;
 	struct cd_session s;
@@ -276,8 +276,9 @@ static int step_up(struct back *b, const struct cd_person *p,
 	if (!r && (s.person != p->id || s.expires <= cd_now()))
 		r = CD_E_NOTFOUND;
 	if (!r)
-		r = cd_session_stepped_up(
-			ctl, s.id, CD_MIN(c->auth_time, cd_now()), c->factor);
+		r = cd_session_stepped_up(ctl, s.id,
+					  CD_MIN(c->auth_time, cd_now()),
+					  c->factor, ret_token);
 	if (!r)
 		r = cd_audit_page(b->call, p->name, "stepup", CD_STR("session"),
 				  s.id);
@@ -299,7 +300,7 @@ static int settle(struct back *b, const struct cd_oidc_claims *c,
 	r = cd_oidc_person(ctl, cd_str_from(conf->oidc_issuer), c,
 			   conf->oidc_create && !again, &p);
 	if (!r && again)
-		r = step_up(b, &p, c);
+		r = step_up(b, &p, c, ret_token);
 	else if (!r)
 		r = cd_person_sign_in_at(b->call, &p, c->factor,
 					 CD_MIN(c->auth_time, cd_now()),

@@ -537,7 +537,8 @@ void answer_page_stepup(struct cd_call *call)
 }
 
 static int step_up(struct cd_call *call, const struct cd_session *s,
-		   const struct cd_person *p, uint64_t step)
+		   const struct cd_person *p, uint64_t step,
+		   struct cd_secret **ret_token)
 {
 	struct cd_ctl *ctl = call->ctl;
 	int r = cd_ctl_begin(ctl);
@@ -546,7 +547,8 @@ static int step_up(struct cd_call *call, const struct cd_session *s,
 		return r;
 	r = cd_use_code(ctl, p->id, step);
 	if (!r)
-		r = cd_session_stepped_up(ctl, s->id, cd_now(), FACTOR_TOTP);
+		r = cd_session_stepped_up(ctl, s->id, cd_now(), FACTOR_TOTP,
+					  ret_token);
 	if (!r)
 		r = cd_audit_page(call, p->name, "stepup", CD_STR("session"),
 				  s->id);
@@ -576,8 +578,21 @@ static void stepup_refused(struct cd_call *call, const struct cd_session *s,
 		    app, to);
 }
 
+static void stepped_up(struct cd_call *call, const struct cd_person *p,
+		       struct cd_str token, struct cd_str app, struct cd_str to)
+{
+	struct cd_http_answer *a = cd_page_onward(app, to);
+
+	cd_throttle_forgive(call->ctl->throttle, cd_str_from(p->name),
+			    cd_page_addr(call));
+	if (a)
+		cd_page_cookie(a, CD_COOKIE_AUTH, token, 0);
+	cd_page_send(call, a);
+}
+
 static void post_code(struct cd_call *call, const struct cd_form *form)
 {
+	struct cd_secret *token cd_auto(cd_secret_free) = NULL;
 	struct cd_str app = cd_str_from(cd_form_get(form, "app"));
 	struct cd_str to = cd_str_from(cd_form_get(form, "to"));
 	struct cd_session s;
@@ -594,15 +609,13 @@ static void post_code(struct cd_call *call, const struct cd_form *form)
 	r = cd_check_code(call->ctl, &p, cd_str_from(cd_form_get(form, "code")),
 			  &step);
 	if (!r)
-		r = step_up(call, &s, &p, step);
+		r = step_up(call, &s, &p, step, &token);
 	if (r == CD_E_DENIED || r == -EINVAL) {
 		stepup_refused(call, &s, &p, app, to);
 	} else if (r < 0) {
 		cd_page_fail(call, r);
 	} else {
-		cd_throttle_forgive(call->ctl->throttle, cd_str_from(p.name),
-				    cd_page_addr(call));
-		cd_page_send(call, cd_page_onward(app, to));
+		stepped_up(call, &p, cd_secret_reveal(token), app, to);
 	}
 }
 

@@ -307,21 +307,48 @@ int cd_sessions_expire(struct cd_ctl *ctl)
 
 /* ---- changing ---- */
 
+static int renew(struct cd_ctl *ctl, int64_t id, struct cd_secret **ret_token)
+{
+	struct cd_secret *token cd_auto(cd_secret_free) = NULL;
+	uint8_t key[CD_TOKEN_KEY];
+	int64_t n;
+	int r = cd_token_new(&token, key);
+
+	if (r < 0)
+		return r;
+	n = cd_store_run(ctl->store,
+			 "UPDATE session SET key = ?2 WHERE id = ?1"
+			 " AND kind = 0",
+			 "ib", id, cd_str_make(key, sizeof(key)));
+	if (n <= 0)
+		return n < 0 ? (int)n : CD_E_NOTFOUND;
+	*ret_token = CD_TAKE(token);
+	return 0;
+}
+
+/* Kind and time are of one proof: an older and stronger one would look as
+ * fresh as this. */
+static int prove(struct cd_ctl *ctl, int64_t id, int64_t now, int64_t kind)
+{
+	int64_t n = cd_store_run(ctl->store,
+				 "UPDATE session SET mfa_time = ?2,"
+				 " mfa_kind = ?3 WHERE id = ?1 OR parent = ?1",
+				 "iii", id, now, kind);
+
+	return n < 0 ? (int)n : 0;
+}
+
 int cd_session_stepped_up(struct cd_ctl *ctl, int64_t id, int64_t now,
-			  int64_t kind)
+			  int64_t kind, struct cd_secret **ret_token)
 {
 	struct cd_query q cd_auto(cd_query_done) = {0};
 	struct cd_session s;
-	int64_t n;
-	int r;
+	int r = prove(ctl, id, now, kind);
 
-	n = cd_store_run(ctl->store,
-			 "UPDATE session SET mfa_time = ?2,"
-			 " mfa_kind = max(mfa_kind, ?3)"
-			 " WHERE id = ?1 OR parent = ?1",
-			 "iii", id, now, kind);
-	if (n < 0)
-		return (int)n;
+	if (!r)
+		r = renew(ctl, id, ret_token);
+	if (r < 0)
+		return r;
 	r = cd_query_start(&q, ctl->store,
 			   "SELECT " SESSION_COLUMNS
 			   " FROM session WHERE parent = ?1",

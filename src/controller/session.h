@@ -61,9 +61,11 @@ int cd_sessions_end(struct cd_ctl *ctl, const struct cd_session_filter *filter,
 		    enum cd_session_end why, int64_t *ret_count);
 /* Ends those past their limits; own transaction. */
 int cd_sessions_expire(struct cd_ctl *ctl);
-/* The second factor was proved again: the session and what hangs on it. */
+/* The second factor was proved again, by this kind: of the session and of what
+ * hangs on it. The person session gets another token: who has the old one did
+ * not prove anything. */
 int cd_session_stepped_up(struct cd_ctl *ctl, int64_t id, int64_t now,
-			  int64_t kind);
+			  int64_t kind, struct cd_secret **ret_token);
 /* Last use, as gateways report it; also of the parent. Never goes back. */
 int cd_session_seen(struct cd_ctl *ctl, int64_t id, int64_t at);
 

@@ -86,7 +86,7 @@ struct cd_change_session {
 	uint64_t subject;
 	uint64_t device; /* 0: not known */
 	uint8_t kind; /* enum cd_session_kind */
-	uint8_t mfa_kind; /* CD_T_FACTOR, strongest proved */
+	uint8_t mfa_kind; /* CD_T_FACTOR, of the proof at mfa_time */
 	struct cd_str app; /* empty for CD_SESSION_CERT: any tcp app */
 	int64_t created; /* Unix seconds, this and all below */
 	int64_t auth_time; /* sign-in of the person: session.age */

@@ -156,6 +156,29 @@ allow "finance sees stats"
     assert.equal(apps[0].mfa_at, after.mfa_at);
   });
 
+  await test('a stolen cookie is worth nothing after a step-up', async () => {
+    const stolen = browser.cookies('localhost:8443').get('__Host-cordon-auth');
+    await browser.go(`${START}?need=stepup`);
+    const now = browser.cookies('localhost:8443').get('__Host-cordon-auth');
+    assert.notEqual(now, stolen);
+    const thief = new Browser(c, '192.0.2.67');
+    thief.cookies('localhost:8443').set('__Host-cordon-auth', stolen);
+    const a = await thief.get(`${AUTH}/`);
+    assert.match(a.headers.location ?? '', /signin/);
+    assert.equal((await browser.get(`${AUTH}/`)).status, 200);
+  });
+
+  await test('the kind is that of the proof whose age counts', async () => {
+    const kinds = async () =>
+      (await c.sessions('alice')).map((s) => s.mfa_kind);
+    p.login = { accountId: 'alice-sub', amr: ['pwd', 'hwk'] };
+    await browser.go(`${START}?need=stepup`);
+    assert.deepEqual(await kinds(), ['webauthn', 'webauthn']);
+    p.login = { accountId: 'alice-sub', amr: ['pwd', 'otp'] };
+    await browser.go(`${START}?need=stepup`);
+    assert.deepEqual(await kinds(), ['totp', 'totp']);
+  });
+
   await test('step-up without a second factor is no step-up', async () => {
     const [before] = await c.sessions('alice');
     p.login = { accountId: 'alice-sub', amr: ['pwd'] };
