@@ -30,6 +30,7 @@
 #define NGX_CORDON_TICK         50      /* ms between two looks */
 #define NGX_CORDON_SLACK        2000000000  /* ns back that are let pass */
 #define NGX_CORDON_SEEN_EVERY   15      /* s between two reports of a session */
+#define NGX_CORDON_USED_EVERY   1000    /* ms between two looks at what is open */
 #define NGX_CORDON_UPSTREAMS    16      /* of one app */
 
 
@@ -49,6 +50,7 @@ typedef struct {
 
     uint32_t                    *seen;          /* by slot: when reported */
     uint32_t                     seen_n;
+    ngx_msec_t                   used_at;       /* last look at what is open */
 
     int64_t                      ahead;         /* ns, of the steady clock */
 
@@ -75,12 +77,20 @@ typedef struct {
     int64_t                      mfa_age;       /* s, -1: unknown */
     int64_t                      session_age;
     uint32_t                     slot;
+    uint32_t                     idle;          /* limit, s; 0: none */
     ngx_uint_t                   verdict;       /* enum cd_session_verdict */
     unsigned                     has_key:1;     /* a session was presented */
     unsigned                     live:1;        /* ... and is good */
     unsigned                     bound:1;       /* the two ages are set */
     unsigned                     lost:1;        /* ... is not in the table */
 } ngx_cordon_who_t;
+
+
+/* What the client sent on a connection that stays open. */
+typedef struct {
+    off_t                        bytes;         /* ... when it was reported */
+    unsigned                     known:1;
+} ngx_cordon_used_t;
 
 
 /* What an allow says about the rest of a request or connection. */
@@ -100,6 +110,7 @@ typedef struct {
     int64_t                      back;          /* ns the clock was set back */
     ngx_uint_t                   moved;         /* any generation */
     ngx_uint_t                   policy;        /* policy or table: all */
+    ngx_uint_t                   used;          /* look at what is open */
 } ngx_cordon_look_t;
 
 
@@ -137,6 +148,10 @@ void ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
 void ngx_cordon_who_fill(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     struct cd_request *request);
 void ngx_cordon_who_seen(ngx_cordon_worker_t *w, ngx_cordon_who_t *who);
+/* The same of what stays open, when bytes came since the last report; the
+ * first call only takes note. */
+void ngx_cordon_who_used(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
+    ngx_cordon_used_t *used, off_t bytes);
 struct cd_addr ngx_cordon_addr(struct sockaddr *sockaddr);
 struct cd_str ngx_cordon_str(ngx_str_t *s);
 /* A copy in pool memory. */

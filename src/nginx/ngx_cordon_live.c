@@ -129,6 +129,12 @@ ngx_cordon_tick(ngx_cordon_worker_t *w, ngx_cordon_look_t *look)
     look->moved = ngx_cordon_moved(w);
     look->policy = (gen != w->decided_gen);
 
+    look->used = ngx_current_msec - w->used_at >= NGX_CORDON_USED_EVERY;
+
+    if (look->used) {
+        w->used_at = ngx_current_msec;
+    }
+
     look->back = ngx_cordon_set_back(w);
 
     if (look->back) {

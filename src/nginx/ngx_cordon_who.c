@@ -92,6 +92,7 @@ ngx_cordon_who_find(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
     who->epoch = v->epoch;
     who->verdict = cd_session_check(v, ngx_cordon_last_seen(w, v), now);
     who->live = (who->verdict == CD_SESSION_OK);
+    who->idle = v->idle_limit;
 
     if (who->bound) {
         return;
@@ -187,28 +188,78 @@ ngx_cordon_who_fill(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
 }
 
 
+/* Lately enough for its idle limit, when that is short. */
+
+static ngx_uint_t
+ngx_cordon_who_is_reported(ngx_cordon_worker_t *w, ngx_cordon_who_t *who)
+{
+    uint32_t  now, every;
+
+    if (w->seen == NULL || who->slot >= w->seen_n) {
+        return 1;                               /* nothing to note it in */
+    }
+
+    now = (uint32_t) ngx_time();
+    every = NGX_CORDON_SEEN_EVERY;
+
+    if (who->idle) {
+        every = ngx_min(every, who->idle / 4);
+    }
+
+    return now - w->seen[who->slot] < every;
+}
+
+
 /* Reports the use of a session, through the worker's own ring. */
 
 void
 ngx_cordon_who_seen(ngx_cordon_worker_t *w, ngx_cordon_who_t *who)
 {
-    uint32_t                 now;
     struct cd_event_encoder  e;
 
-    if (!who->live || w->seen == NULL || who->slot >= w->seen_n) {
+    if (!who->live || ngx_cordon_who_is_reported(w, who)) {
         return;
     }
 
-    now = (uint32_t) ngx_time();
-
-    if (now - w->seen[who->slot] < NGX_CORDON_SEEN_EVERY) {
-        return;
-    }
-
-    w->seen[who->slot] = now;
+    w->seen[who->slot] = (uint32_t) ngx_time();
 
     ngx_cordon_event_begin(w, &e, CD_EVENT_SEEN, who);
     ngx_cordon_event_end(w, &e);
+}
+
+
+/*
+ * Somebody who works for hours on one connection uses the session, too: bytes
+ * of the client count, what a server pushes does not. A session whose limit has
+ * passed is not brought back, and its slot may be another's by now.
+ *
+ * Bytes that came too soon after a report stay unreported until the next one
+ * is due.
+ */
+
+void
+ngx_cordon_who_used(ngx_cordon_worker_t *w, ngx_cordon_who_t *who,
+    ngx_cordon_used_t *used, off_t bytes)
+{
+    if (!used->known) {
+        used->known = 1;
+        used->bytes = bytes;
+        return;
+    }
+
+    if (bytes == used->bytes || !who->live || w->table == NULL
+        || ngx_cordon_who_is_reported(w, who)
+        || cd_session_lookup(w->table, who->key, &w->view) != 0
+        || cd_session_check(&w->view, ngx_cordon_last_seen(w, &w->view),
+                            (uint32_t) ngx_time())
+           != CD_SESSION_OK)
+    {
+        return;
+    }
+
+    used->bytes = bytes;
+    who->slot = w->view.slot;
+    ngx_cordon_who_seen(w, who);
 }
 
 

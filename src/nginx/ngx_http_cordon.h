@@ -94,6 +94,8 @@ typedef struct {
     unsigned                     page:1;        /* serves a page of ours */
     unsigned                     trouble:1;     /* ... about a failed allow */
     ngx_queue_t                  live;
+    ngx_cordon_used_t            used;
+    unsigned                     upgraded:1;    /* as `used` saw it */
 
     ngx_http_cordon_assertion_t *assertion;
     ngx_queue_t                  waiting;       /* in assertion's waiters */

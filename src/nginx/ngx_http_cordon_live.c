@@ -362,15 +362,62 @@ ngx_http_cordon_sweep_live(ngx_cordon_look_t *look)
 }
 
 
+/* After an upgrade nginx passes on what comes, and counts what it passed. */
+
+static void
+ngx_http_cordon_look_used(ngx_http_cordon_ctx_t *ctx)
+{
+    off_t                 bytes;
+    ngx_http_upstream_t  *u;
+
+    bytes = ctx->request->request_length;
+    u = ctx->request->upstream;
+
+    if (u && u->upgrade && u->peer.connection) {
+        bytes = u->peer.connection->sent;
+
+        if (!ctx->upgraded) {
+            ctx->upgraded = 1;
+            ctx->used.known = 0;                /* counted from here on */
+        }
+    }
+
+    ngx_cordon_who_used(&ngx_http_cordon.w, &ctx->who, &ctx->used, bytes);
+}
+
+
+static void
+ngx_http_cordon_report_used(void)
+{
+    ngx_queue_t               *q;
+    ngx_http_cordon_worker_t  *hw = &ngx_http_cordon;
+
+    for (q = ngx_queue_head(&hw->live);
+         q != ngx_queue_sentinel(&hw->live);
+         q = ngx_queue_next(q))
+    {
+        ngx_http_cordon_look_used(ngx_queue_data(q, ngx_http_cordon_ctx_t,
+                                                 live));
+    }
+}
+
+
 void
 ngx_http_cordon_tick(ngx_event_t *ev)
 {
+    ngx_uint_t                 moved;
     ngx_cordon_look_t          look;
     ngx_http_cordon_worker_t  *hw = &ngx_http_cordon;
 
     (void) ev;
 
-    if (ngx_cordon_tick(&hw->w, &look)) {
+    moved = ngx_cordon_tick(&hw->w, &look);
+
+    if (look.used) {
+        ngx_http_cordon_report_used();          /* before a limit has passed */
+    }
+
+    if (moved) {
         ngx_http_cordon_sweep_live(&look);
     }
 

@@ -39,6 +39,7 @@ typedef struct {
     ngx_msec_t            timeout;
     ngx_msec_t            moved_at;
     off_t                 bytes;
+    ngx_cordon_used_t     used;
     unsigned              linked:1;
     unsigned              person:1;     /* allowed as somebody */
     unsigned              allowed:1;

@@ -135,14 +135,40 @@ ngx_stream_cordon_sweep(ngx_cordon_look_t *look)
 }
 
 
+static void
+ngx_stream_cordon_report_used(void)
+{
+    ngx_queue_t                 *q;
+    ngx_stream_cordon_ctx_t     *ctx;
+    ngx_stream_cordon_worker_t  *sw = &ngx_stream_cordon;
+
+    for (q = ngx_queue_head(&sw->live);
+         q != ngx_queue_sentinel(&sw->live);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_stream_cordon_ctx_t, live);
+
+        ngx_cordon_who_used(&sw->w, &ctx->who, &ctx->used,
+                            ctx->session->received);
+    }
+}
+
+
 void
 ngx_stream_cordon_tick(ngx_event_t *ev)
 {
+    ngx_uint_t         moved;
     ngx_cordon_look_t  look;
 
     (void) ev;
 
-    if (ngx_cordon_tick(&ngx_stream_cordon.w, &look)) {
+    moved = ngx_cordon_tick(&ngx_stream_cordon.w, &look);
+
+    if (look.used) {
+        ngx_stream_cordon_report_used();        /* before a limit has passed */
+    }
+
+    if (moved) {
         ngx_stream_cordon_sweep(&look);
     }
 }

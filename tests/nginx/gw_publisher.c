@@ -17,7 +17,7 @@
  *	device NAME [ATTR=N]... [age=SECONDS]
  *	session TOKEN USER APP|- [device=NAME] [idle=N] [life=N] [auth=AGE]
  *	sessions PREFIX FIRST LAST USER APP
- *	cert PEM USER|-               a session known by a client certificate; -
+ *	cert PEM USER|- [idle=N]      a session known by a client certificate; -
  *	                              takes it out of the table
  *	revoke TOKEN | remove TOKEN
  *	revoke-some PREFIX FIRST LAST
@@ -281,6 +281,15 @@ static int do_device(int n, char **w)
 	return err;
 }
 
+static void set_key(struct cd_session_row *row, const void *p, size_t len)
+{
+	uint64_t id;
+
+	SHA256(p, len, row->key);
+	memcpy(&id, row->key, sizeof(id));
+	row->id = id >> 1;
+}
+
 static struct cd_session_row session_row(const char *token)
 {
 	uint32_t now = (uint32_t)time(NULL);
@@ -289,11 +298,8 @@ static struct cd_session_row session_row(const char *token)
 				     .auth_time = now,
 				     .mfa_kind = 2,
 				     .state = CD_SESSION_LIVE};
-	uint64_t id;
 
-	SHA256((const unsigned char *)token, strlen(token), row.key);
-	memcpy(&id, row.key, sizeof(id));
-	row.id = id >> 1;
+	set_key(&row, token, strlen(token));
 	return row;
 }
 
@@ -400,8 +406,9 @@ static int do_cert(int n, char **w)
 	int len = cert ? i2d_X509(cert, &der) : -1, err = -EINVAL;
 
 	if (len > 0) {
-		SHA256(der, (size_t)len, row.key);
+		set_key(&row, der, (size_t)len);
 		row.subject = cd_str_from(w[2]);
+		row.idle_limit = number(n, w, "idle", 0);
 		err = strcmp(w[2], "-") ?
 			      cd_table_session_put(table, &row) :
 			      cd_table_session_remove(table, row.key);
