@@ -236,20 +236,29 @@ ngx_http_cordon_broker_setup(void)
 }
 
 
-/* Wakes all who wait for one. A waiter may end, and with it others. */
+/* Wakes all who wait for one. A waiter may end, and with it others; one whose
+ * session moved meanwhile asks again, and waits for that answer. */
 
 static void
 ngx_http_cordon_wake(ngx_http_cordon_assertion_t *a)
 {
-    ngx_queue_t            *q;
+    ngx_queue_t            *q, woken;
     ngx_connection_t       *c;
     ngx_http_request_t     *r;
     ngx_http_cordon_ctx_t  *ctx;
 
+    if (ngx_queue_empty(&a->waiters)) {
+        return;
+    }
+
+    ngx_queue_init(&woken);
+    ngx_queue_add(&woken, &a->waiters);
+    ngx_queue_init(&a->waiters);
+
     a->pinned = 1;
 
-    while (!ngx_queue_empty(&a->waiters)) {
-        q = ngx_queue_head(&a->waiters);
+    while (!ngx_queue_empty(&woken)) {
+        q = ngx_queue_head(&woken);
         ctx = ngx_queue_data(q, ngx_http_cordon_ctx_t, waiting);
         r = ctx->request;
         c = r->connection;

@@ -3,8 +3,11 @@
  * Stands in for the key broker: answers ASSERT with "TOKEN/APP/COUNT", so that
  * a test sees what was asked and how often.
  *
- *	gw-broker SOCKET [refuse|silent|garbage|half]
+ *	gw-broker SOCKET [refuse|silent|garbage|half|hold FILE]
+ *
+ * hold: makes FILE at the first question, and answers when it is gone.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +26,20 @@ static struct {
 	struct cd_buf in;
 } peers[PEERS];
 static const char *mode = "";
+static const char *hold;
 static unsigned int count;
+
+/* At most 20 s. */
+static void held(void)
+{
+	int fd = open(hold, O_WRONLY | O_CREAT, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	for (int i = 0; i < 2000 && access(hold, F_OK) == 0; i++)
+		poll(NULL, 0, 10);
+	hold = NULL;
+}
 
 static void answer(int fd, const struct cd_broker_frame *f)
 {
@@ -35,6 +51,8 @@ static void answer(int fd, const struct cd_broker_frame *f)
 
 	if (!strcmp(mode, "silent"))
 		return;
+	if (hold)
+		held();
 	cd_buf_init(&body, 4096);
 	cd_buf_init(&out, 8192);
 	cd_buf_u64(&body, (uint64_t)time(NULL) + 60);
@@ -99,6 +117,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (argc > 2)
 		mode = argv[2];
+	if (argc > 3)
+		hold = argv[3];
 	for (int i = 0; i < PEERS; i++)
 		peers[i].fd = -1;
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", argv[1]);
