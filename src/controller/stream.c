@@ -29,6 +29,7 @@ enum {
 	WAIT_MAX_S = 55,
 	LIVE_MS = 5000, /* an agent that polled this recently is live */
 	AGENTS_MAX = 20000,
+	POLLS_MAX = 8, /* held for one agent; it needs one */
 	BUCKETS = 1024,
 	SHARED = 4, /* recent answers kept for others who ask the same */
 	/* What of a resync goes into one batch: below CD_CHANGE_BATCH_MAX by
@@ -418,6 +419,21 @@ static void waiter_done(struct waiter *w)
 	free(w);
 }
 
+/* A new poll puts an end to the agent's oldest: one host that holds many takes
+ * no other's place, and one whose connections broke unseen still gets in. */
+static void end_oldest(struct cd_stream *s, const struct agent *a)
+{
+	struct waiter *oldest = NULL;
+	struct cd_call *call;
+
+	for (struct waiter *w = s->waiters; w; w = w->next)
+		if (w->agent == a)
+			oldest = w; /* the newest come first */
+	call = oldest->call;
+	waiter_done(oldest);
+	cd_call_empty(call);
+}
+
 static void hold(struct cd_stream *s, struct cd_call *call, struct agent *a,
 		 uint64_t from, int64_t wait_s)
 {
@@ -434,6 +450,8 @@ static void hold(struct cd_stream *s, struct cd_call *call, struct agent *a,
 		w->next->link = &w->next;
 	s->waiters = w;
 	a->held++;
+	if (a->held > POLLS_MAX)
+		end_oldest(s, a);
 }
 
 void cd_stream_wake(struct cd_ctl *ctl)
