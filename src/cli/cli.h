@@ -178,5 +178,7 @@ int cd_cli_done(const struct cd_cli *cli, const json_t *answer, const char *fmt,
 void cd_cli_ago(const char *rfc3339, char *out, size_t size);
 /* A value of an object as text, "" when it has none; arrays joined by ", ". */
 const char *cd_cli_text(const json_t *object, const char *key);
+/* Which one an item of schema Server is about; returns out. */
+const char *cd_cli_server(const json_t *server, char *out, size_t size);
 
 #endif

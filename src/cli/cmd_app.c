@@ -5,19 +5,17 @@
  */
 #include "cli/cli.h"
 
-/* "ok", "not known yet", or what the first unhealthy server suffers from. Of a
- * name the addresses come and go without a word, so none is shown. */
+/* "ok", "not known yet", or what the first unhealthy server suffers from. */
 static void put_health(struct cd_cli_table *t, const json_t *servers)
 {
-	size_t i, down = 0, known = 0, named = 0;
+	size_t i, down = 0, known = 0;
 	const json_t *server, *worst = NULL;
-	char text[600];
+	char text[600], name[320];
 
 	json_array_foreach(servers, i, server)
 	{
 		const json_t *healthy = json_object_get(server, "healthy");
 
-		named += json_is_false(json_object_get(server, "checked"));
 		known += healthy != NULL;
 		down += json_is_false(healthy);
 		if (json_is_false(healthy) && !worst)
@@ -25,10 +23,9 @@ static void put_health(struct cd_cli_table *t, const json_t *servers)
 	}
 	if (worst)
 		snprintf(text, sizeof(text), "%zu of %zu down: %s, %s", down,
-			 json_array_size(servers), cd_cli_text(worst, "server"),
+			 json_array_size(servers),
+			 cd_cli_server(worst, name, sizeof(name)),
 			 cd_cli_text(worst, "detail"));
-	else if (named)
-		snprintf(text, sizeof(text), "%zu by name: see events", named);
 	else
 		snprintf(text, sizeof(text), "%s",
 			 !json_array_size(servers) ? "" :

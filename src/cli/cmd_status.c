@@ -125,12 +125,13 @@ static bool show_servers(const json_t *servers)
 
 	json_array_foreach(servers, i, server)
 	{
-		char since[32];
+		char since[32], name[320];
 
 		cd_cli_ago(cd_cli_text(server, "since"), since, sizeof(since));
 		say(false, "server", "%s of app %s: not healthy since %s, %s",
-		    cd_cli_text(server, "server"), cd_cli_text(server, "app"),
-		    since, cd_cli_text(server, "detail"));
+		    cd_cli_server(server, name, sizeof(name)),
+		    cd_cli_text(server, "app"), since,
+		    cd_cli_text(server, "detail"));
 	}
 	return json_array_size(servers) == 0;
 }

@@ -231,3 +231,13 @@ void cd_cli_ago(const char *rfc3339, char *out, size_t size)
 	}
 	snprintf(out, size, "now");
 }
+
+const char *cd_cli_server(const json_t *server, char *out, size_t size)
+{
+	const char *address = cd_cli_text(server, "address");
+	bool named = address[0] != '\0';
+
+	snprintf(out, size, "%s%s%s%s", cd_cli_text(server, "server"),
+		 named ? " (" : "", address, named ? ")" : "");
+	return out;
+}

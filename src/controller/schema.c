@@ -148,12 +148,17 @@ static const char step_5[] =
 	"CREATE INDEX server_down ON server(down) WHERE down = 1;"
 	"CREATE INDEX server_at ON server(at);";
 
+/* The name that an address is one of; empty: the address is written. */
+static const char step_6[] =
+	"ALTER TABLE server ADD COLUMN name TEXT NOT NULL DEFAULT '';";
+
 const struct cd_migration cd_schema_steps[] = {
 	{1, "first tables", step_1},
 	{2, "groups of the identity provider", step_2},
 	{3, "sessions by the end of their idle time", step_3},
 	{4, "images of bundles before the newest", step_4},
 	{5, "health of servers", step_5},
+	{6, "health of servers that are names", step_6},
 };
 
 const size_t cd_schema_steps_count = CD_ARRAY_SIZE(cd_schema_steps);

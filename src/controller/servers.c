@@ -2,7 +2,8 @@
 /*
  * One row for each node, app and server that a check told of. A gateway says
  * how it found a server the first time, and then every change, so a row never
- * outlives what it says by more than one check.
+ * outlives what it says by more than one check. An address of a name is told
+ * when it leaves the name, too, and all are as the gateway begins to look.
  *
  * Rejected: reading the newest health events from the journal at each question
  * (they may be gigabytes back), and memory alone (a server that is down says so
@@ -46,26 +47,60 @@ static bool is_check(const struct cd_event *e)
 	return has;
 }
 
+/* What an event says of a server; empty: nothing. */
+struct word {
+	char app[CD_EVENT_TEXT_MAX + 1], name[CD_EVENT_TEXT_MAX + 1];
+	char addr[ADDR_TEXT], port[8], outcome[16], detail[DETAIL_TEXT];
+	int64_t at;
+};
+
+static void word_of(const struct cd_event *e, struct word *w)
+{
+	cd_event_text(e, CD_EVENT_F_APP, w->app, sizeof(w->app), NULL);
+	cd_event_text(e, CD_EVENT_F_HOST, w->name, sizeof(w->name), NULL);
+	cd_event_text(e, CD_EVENT_F_DST_IP, w->addr, sizeof(w->addr), NULL);
+	cd_event_text(e, CD_EVENT_F_DST_PORT, w->port, sizeof(w->port), NULL);
+	cd_event_text(e, CD_EVENT_F_OUTCOME, w->outcome, sizeof(w->outcome),
+		      NULL);
+	cd_event_text(e, CD_EVENT_F_DETAIL, w->detail, sizeof(w->detail), NULL);
+	w->at = at_most_now(e->ts);
+}
+
+static int64_t keep(struct cd_ctl *ctl, struct cd_str node,
+		    const struct word *w)
+{
+	return cd_store_run(
+		ctl->store,
+		"INSERT INTO server(app, addr, port, node, down, at, detail,"
+		" name) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+		" ON CONFLICT(app, addr, port, node) DO UPDATE SET"
+		" down = excluded.down, at = excluded.at, name = excluded.name,"
+		" detail = excluded.detail WHERE excluded.at >= at",
+		"zzzsiizz", w->app, w->addr, w->port, node,
+		(int64_t)!strcmp(w->outcome, "failure"), w->at, w->detail,
+		w->name);
+}
+
+/* One address of a name, or all of them. */
+static int64_t forget(struct cd_ctl *ctl, struct cd_str node,
+		      const struct word *w)
+{
+	return cd_store_run(ctl->store,
+			    "DELETE FROM server WHERE app = ?1 AND name = ?2"
+			    " AND (?3 = '' OR addr = ?3) AND port = ?4"
+			    " AND node = ?5 AND at <= ?6 AND name <> ''",
+			    "zzzzsi", w->app, w->name, w->addr, w->port, node,
+			    w->at);
+}
+
 static int take(struct cd_ctl *ctl, struct cd_str node,
 		const struct cd_event *e)
 {
-	char app[CD_EVENT_TEXT_MAX + 1], addr[ADDR_TEXT], port[8];
-	char outcome[16], detail[DETAIL_TEXT];
+	struct word w;
 	int64_t n;
 
-	cd_event_text(e, CD_EVENT_F_APP, app, sizeof(app), NULL);
-	cd_event_text(e, CD_EVENT_F_DST_IP, addr, sizeof(addr), NULL);
-	cd_event_text(e, CD_EVENT_F_DST_PORT, port, sizeof(port), NULL);
-	cd_event_text(e, CD_EVENT_F_OUTCOME, outcome, sizeof(outcome), NULL);
-	cd_event_text(e, CD_EVENT_F_DETAIL, detail, sizeof(detail), NULL);
-	n = cd_store_run(ctl->store,
-			 "INSERT INTO server VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-			 " ON CONFLICT(app, addr, port, node) DO UPDATE SET"
-			 " down = excluded.down, at = excluded.at,"
-			 " detail = excluded.detail WHERE excluded.at >= at",
-			 "zzzsiiz", app, addr, port, node,
-			 (int64_t)!strcmp(outcome, "failure"),
-			 at_most_now(e->ts), detail);
+	word_of(e, &w);
+	n = w.outcome[0] ? keep(ctl, node, &w) : forget(ctl, node, &w);
 	return n < 0 ? (int)n : 0;
 }
 
@@ -115,12 +150,12 @@ static json_t *server_json(struct cd_str app, const struct cd_upstream *up)
 
 	snprintf(text, sizeof(text), "%s%.*s%s:%u", six ? "[" : "",
 		 CD_STR_FMT(up->host), six ? "]" : "", up->port);
-	return json_pack("{s:o, s:s, s:b}", "app", cd_json_str(app), "server",
-			 text, "checked", up->addr.family != 0);
+	return json_pack("{s:o, s:s}", "app", cd_json_str(app), "server", text);
 }
 
-/* Columns node, down, at, detail from `column` on. */
-static void add_row(json_t *server, const struct cd_query *q, int column)
+/* Columns node, down, at, detail, addr from `column` on. */
+static void add_row(json_t *server, const struct cd_query *q, int column,
+		    const struct cd_upstream *up)
 {
 	bool down = cd_query_int(q, column + 1) != 0;
 
@@ -132,13 +167,18 @@ static void add_row(json_t *server, const struct cd_query *q, int column)
 		cd_json_time(cd_query_int(q, column + 2) / CD_NS_PER_S));
 	json_object_set_new(server, "detail",
 			    cd_json_str(cd_query_str(q, column + 3)));
+	if (!up->addr.family)
+		json_object_set_new(server, "address",
+				    cd_json_str(cd_query_str(q, column + 4)));
 }
 
-/* What each gateway says of one server; one item without a word of any. */
+/* What each gateway says of one server, of a name: of each address; one item
+ * without a word of any. */
 static void list_server(struct cd_ctl *ctl, const struct cd_app *app,
 			const struct cd_upstream *up, json_t *list)
 {
 	struct cd_query q cd_auto(cd_query_done) = {0};
+	struct cd_str name = up->addr.family ? CD_STR_NULL : up->host;
 	char addr[ADDR_TEXT] = "";
 	json_t *server;
 	bool any = false;
@@ -147,12 +187,13 @@ static void list_server(struct cd_ctl *ctl, const struct cd_app *app,
 	if (up->addr.family)
 		cd_addr_format(&up->addr, addr, sizeof(addr));
 	r = cd_query_start(&q, ctl->store,
-			   "SELECT node, down, at, detail FROM server"
-			   " WHERE app = ?1 AND addr = ?2 AND port = ?3",
-			   "szi", app->name, addr, (int64_t)up->port);
+			   "SELECT node, down, at, detail, addr FROM server"
+			   " WHERE app = ?1 AND port = ?3"
+			   " AND (addr = ?2 OR (?4 <> '' AND name = ?4))",
+			   "szis", app->name, addr, (int64_t)up->port, name);
 	while (!r && cd_query_step(&q) > 0) {
 		server = server_json(app->name, up);
-		add_row(server, &q, 0);
+		add_row(server, &q, 0, up);
 		json_array_append_new(list, server);
 		any = true;
 	}
@@ -175,23 +216,31 @@ json_t *cd_servers_of(struct cd_ctl *ctl, const struct cd_app *app)
 	return list;
 }
 
-/* Does the policy in force check this server? */
-static bool is_checked(const struct cd_snapshot *snapshot, struct cd_str name,
-		       struct cd_str addr, int64_t port,
-		       struct cd_upstream *ret_up)
+/* The server that a row is about: addr, or an address of its name. */
+static bool is_about(const struct cd_upstream *up, const struct cd_addr *addr,
+		     struct cd_str name)
 {
+	return up->addr.family ? !cd_addr_compare(&up->addr, addr) :
+				 cd_str_equal(up->host, name);
+}
+
+/* Does the policy in force check this server? */
+static bool is_checked(const struct cd_snapshot *snapshot,
+		       const struct cd_query *q, struct cd_upstream *ret_up)
+{
+	struct cd_str name = cd_query_str(q, 0);
 	struct cd_health health;
-	struct cd_addr a;
+	struct cd_addr addr;
 	struct cd_app app;
 
-	if (!snapshot || cd_addr_parse(addr, &a) ||
+	if (!snapshot || cd_addr_parse(cd_query_str(q, 1), &addr) ||
 	    !cd_snapshot_app_by_name(snapshot, name, &app) ||
 	    !cd_snapshot_app_health(snapshot, app.index, &health))
 		return false;
 	for (uint32_t i = 0; i < app.n_upstreams; i++)
 		if (cd_snapshot_upstream(snapshot, app.index, i, ret_up) &&
-		    ret_up->port == port && ret_up->addr.family &&
-		    !cd_addr_compare(&ret_up->addr, &a))
+		    ret_up->port == cd_query_int(q, 2) &&
+		    is_about(ret_up, &addr, cd_query_str(q, 3)))
 			return true;
 	return false;
 }
@@ -203,16 +252,15 @@ json_t *cd_servers_down(struct cd_ctl *ctl)
 	json_t *list = json_array(), *server;
 	struct cd_upstream up;
 	int r = cd_query_start(&q, ctl->store,
-			       "SELECT app, addr, port, node, down, at, detail"
-			       " FROM server WHERE down = 1",
+			       "SELECT app, addr, port, name, node, down, at,"
+			       " detail, addr FROM server WHERE down = 1",
 			       "");
 
 	while (!r && cd_query_step(&q) > 0) {
-		if (!is_checked(snapshot, cd_query_str(&q, 0),
-				cd_query_str(&q, 1), cd_query_int(&q, 2), &up))
+		if (!is_checked(snapshot, &q, &up))
 			continue;
 		server = server_json(cd_query_str(&q, 0), &up);
-		add_row(server, &q, 3);
+		add_row(server, &q, 4, &up);
 		json_array_append_new(list, server);
 	}
 	return list;

@@ -178,27 +178,44 @@ ngx_cordon_check_later(ngx_event_t *timer, ngx_msec_t delay)
 }
 
 
-static void
-ngx_cordon_check_event(ngx_cordon_check_t *t, ngx_str_t *detail)
+void
+ngx_cordon_check_tell(const ngx_cordon_check_word_t *word)
 {
-    struct cd_addr           ip;
     struct cd_event_encoder  e;
-
-    ip = ngx_cordon_addr(&t->addr.u.sockaddr);
 
     ngx_cordon_event_begin(ngx_cordon_checks.w, &e, CD_EVENT_UPSTREAM_HEALTH,
                            NULL);
-    cd_event_put_str(&e, CD_EVENT_F_APP,
-                     cd_str_make(t->app.data, t->app.len));
-    cd_event_put_num(&e, CD_EVENT_F_OUTCOME, t->state.down
-                                             ? CD_OUTCOME_FAILURE
-                                             : CD_OUTCOME_SUCCESS);
-    cd_event_put_addr(&e, CD_EVENT_F_DST_IP, &ip);
-    cd_event_put_num(&e, CD_EVENT_F_DST_PORT,
-                     ngx_inet_get_port(&t->addr.u.sockaddr));
-    cd_event_put_str(&e, CD_EVENT_F_DETAIL,
-                     cd_str_make(detail->data, detail->len));
+    cd_event_put_str(&e, CD_EVENT_F_APP, word->app);
+
+    if (word->outcome) {
+        cd_event_put_num(&e, CD_EVENT_F_OUTCOME, word->outcome);
+    }
+
+    if (word->name.len) {
+        cd_event_put_str(&e, CD_EVENT_F_HOST, word->name);
+    }
+
+    cd_event_put_addr(&e, CD_EVENT_F_DST_IP, &word->ip);
+    cd_event_put_num(&e, CD_EVENT_F_DST_PORT, word->port);
+    cd_event_put_str(&e, CD_EVENT_F_DETAIL, word->detail);
     ngx_cordon_event_end(ngx_cordon_checks.w, &e);
+}
+
+
+void
+ngx_cordon_check_word(ngx_cordon_check_t *t, ngx_uint_t outcome,
+    struct cd_str detail)
+{
+    ngx_cordon_check_word_t  word;
+
+    word.app = ngx_cordon_str(&t->app);
+    word.name = t->named ? ngx_cordon_str(&t->host) : CD_STR_NULL;
+    word.ip = ngx_cordon_addr(&t->addr.u.sockaddr);
+    word.port = ngx_inet_get_port(&t->addr.u.sockaddr);
+    word.outcome = outcome;
+    word.detail = detail;
+
+    ngx_cordon_check_tell(&word);
 }
 
 
@@ -255,7 +272,9 @@ ngx_cordon_check_finish(ngx_cordon_check_t *t, ngx_uint_t good,
             ngx_cordon_check_changed(t, &detail);
         }
 
-        ngx_cordon_check_event(t, &detail);
+        ngx_cordon_check_word(t, t->state.down ? CD_OUTCOME_FAILURE
+                                               : CD_OUTCOME_SUCCESS,
+                              ngx_cordon_str(&detail));
     }
 
     ngx_cordon_check_later(&t->timer, (ngx_msec_t) t->every * 1000);

@@ -178,7 +178,7 @@ ngx_cordon_check_name_hold(ngx_cordon_check_name_t *name, ngx_uint_t i,
     server = ngx_cordon_check_name_server(&name->upstream, &name->addrs[i]);
 
     if (ngx_cordon_check_hold(&name->app, server.host, &name->health, &server,
-                              set, old)
+                              1, set, old)
         == NGX_OK)
     {
         name->held |= (ngx_uint_t) 1 << i;
@@ -265,6 +265,24 @@ ngx_cordon_check_name_failed(ngx_cordon_check_name_t *name, const char *why)
 }
 
 
+/* Addresses that were told before this worker or this line began may have left
+ * the name without a word. */
+
+static void
+ngx_cordon_check_name_first(ngx_cordon_check_name_t *name)
+{
+    ngx_cordon_check_word_t  word;
+
+    ngx_memzero(&word, sizeof(word));
+    word.app = name->app.name;
+    word.name = name->upstream.host;
+    word.port = name->upstream.port;
+    word.detail = CD_STR("each of its addresses is checked from here on");
+
+    ngx_cordon_check_tell(&word);
+}
+
+
 /* May run inside of ngx_resolve_name(). The answer ends with it. */
 
 static void
@@ -287,6 +305,10 @@ ngx_cordon_check_name_resolved(ngx_resolver_ctx_t *resolve)
     }
 
     ngx_resolve_name_done(resolve);
+
+    if (n && name->n == 0 && ngx_cordon_checks.asks) {
+        ngx_cordon_check_name_first(name);
+    }
 
     if (n) {
         name->failed = 0;

@@ -99,6 +99,10 @@ ngx_cordon_check_drop(ngx_cordon_check_set_t *set, uint64_t key)
         return 0;
     }
 
+    if (t->told) {
+        ngx_cordon_check_word(t, 0, CD_STR("the name has it no more"));
+    }
+
     ngx_rbtree_delete(&set->tree, &t->node);
     ngx_queue_remove(&t->queue);
     set->n--;
@@ -195,7 +199,7 @@ ngx_cordon_check_start(ngx_cordon_check_t *t, ngx_cordon_check_t *was)
 ngx_int_t
 ngx_cordon_check_hold(const struct cd_app *app, struct cd_str first,
     const struct cd_health *health, const struct cd_upstream *upstream,
-    ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old)
+    ngx_uint_t named, ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old)
 {
     uint64_t             key;
     ngx_cordon_check_t  *t;
@@ -219,6 +223,7 @@ ngx_cordon_check_hold(const struct cd_app *app, struct cd_str first,
     }
 
     t->holders = 1;
+    t->named = named != 0;
     (void) ngx_cordon_addr_make(&t->addr, upstream);
 
     t->every = health->every;
@@ -272,8 +277,8 @@ ngx_cordon_check_app(const struct cd_snapshot *snapshot,
             ngx_cordon_check_name(app, &health, &upstream, set, old);
 
         } else if (ngx_cordon_checks.asks) {
-            (void) ngx_cordon_check_hold(app, first, &health, &upstream, set,
-                                         old);
+            (void) ngx_cordon_check_hold(app, first, &health, &upstream, 0,
+                                         set, old);
         }
     }
 }

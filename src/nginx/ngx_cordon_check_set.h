@@ -39,6 +39,7 @@ typedef struct {
     u_char                   answer[CD_HEALTH_LINE];
     unsigned                 tls:1;
     unsigned                 told:1;        /* how it was found, once */
+    unsigned                 named:1;       /* `host` is written, not addr */
     ngx_str_t                app;
     ngx_str_t                host;          /* for the certificate */
     ngx_str_t                request;       /* empty: only connects */
@@ -78,6 +79,18 @@ typedef struct {
 } ngx_cordon_checks_t;
 
 
+/* An event. Without an outcome it is no server any more; without an address,
+ * none of those that were told of its name is known to be one. */
+typedef struct {
+    struct cd_str            app;
+    struct cd_str            name;          /* empty: the address is written */
+    struct cd_addr           ip;
+    in_port_t                port;
+    ngx_uint_t               outcome;       /* 0: none */
+    struct cd_str            detail;
+} ngx_cordon_check_word_t;
+
+
 /* of this worker */
 extern ngx_cordon_checks_t  ngx_cordon_checks;
 
@@ -89,12 +102,16 @@ void ngx_cordon_check_set_init(ngx_cordon_check_set_t *set);
 void ngx_cordon_check_close(ngx_cordon_check_t *t);
 void ngx_cordon_check_timer(ngx_event_t *ev);
 void ngx_cordon_check_later(ngx_event_t *timer, ngx_msec_t delay);
+void ngx_cordon_check_tell(const ngx_cordon_check_word_t *word);
+void ngx_cordon_check_word(ngx_cordon_check_t *t, ngx_uint_t outcome,
+    struct cd_str detail);
 
 /* One more wants this server checked; old: what is known of it, or NULL.
- * first: whose certificate requests insist on. */
+ * first: whose certificate requests insist on. named: the host is a name. */
 ngx_int_t ngx_cordon_check_hold(const struct cd_app *app, struct cd_str first,
     const struct cd_health *health, const struct cd_upstream *upstream,
-    ngx_cordon_check_set_t *set, ngx_cordon_check_set_t *old);
+    ngx_uint_t named, ngx_cordon_check_set_t *set,
+    ngx_cordon_check_set_t *old);
 /* One less does; 1: it was the last, ngx_cordon_check_keep() has to follow. */
 ngx_uint_t ngx_cordon_check_drop(ngx_cordon_check_set_t *set, uint64_t key);
 /* Forgets in the zone what is not of this set. */

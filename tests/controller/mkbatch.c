@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * usage: mkbatch NODE EPOCH FIRST COUNT [USER]
- *        mkbatch NODE EPOCH FIRST 1 health APP ADDRESS PORT DETAIL up|down AGO
+ *        mkbatch NODE EPOCH FIRST 1 health APP ADDRESS|- PORT DETAIL
+ *                up|down|gone AGO [SERVER-NAME]
  *
  * Writes a batch to standard output, as an agent sends it: of decisions, or of
  * what a health check found AGO seconds ago.
@@ -23,16 +24,19 @@ static void put_decision(struct cd_event_encoder *e, unsigned long long number,
 	cd_event_puts(e, CD_EVENT_F_APP, "payroll");
 }
 
-static void put_health(struct cd_event_encoder *e, char **argv)
+static void put_health(struct cd_event_encoder *e, int argc, char **argv)
 {
-	struct cd_addr addr;
+	struct cd_addr addr = {.family = 0};
 
-	if (cd_addr_parse(cd_str_from(argv[1]), &addr))
+	if (strcmp(argv[1], "-") && cd_addr_parse(cd_str_from(argv[1]), &addr))
 		exit(2);
 	cd_event_puts(e, CD_EVENT_F_APP, argv[0]);
-	cd_event_put_num(e, CD_EVENT_F_OUTCOME,
-			 strcmp(argv[4], "up") ? CD_OUTCOME_FAILURE :
-						 CD_OUTCOME_SUCCESS);
+	if (strcmp(argv[4], "gone"))
+		cd_event_put_num(e, CD_EVENT_F_OUTCOME,
+				 strcmp(argv[4], "up") ? CD_OUTCOME_FAILURE :
+							 CD_OUTCOME_SUCCESS);
+	if (argc > 6)
+		cd_event_puts(e, CD_EVENT_F_HOST, argv[6]);
 	cd_event_put_addr(e, CD_EVENT_F_DST_IP, &addr);
 	cd_event_put_num(e, CD_EVENT_F_DST_PORT, strtoull(argv[2], NULL, 10));
 	cd_event_puts(e, CD_EVENT_F_DETAIL, argv[3]);
@@ -47,7 +51,7 @@ int main(int argc, char **argv)
 
 	if (argc < 5)
 		return 2;
-	health = argc == 12 && !strcmp(argv[5], "health");
+	health = argc >= 12 && !strcmp(argv[5], "health");
 	epoch = strtoull(argv[2], NULL, 10);
 	first = strtoull(argv[3], NULL, 10);
 	count = strtoull(argv[4], NULL, 10);
@@ -67,7 +71,7 @@ int main(int argc, char **argv)
 			       first + i,
 			       (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec);
 		if (health)
-			put_health(&e, argv + 6);
+			put_health(&e, argc - 6, argv + 6);
 		else
 			put_decision(&e, first + i,
 				     argc > 5 ? argv[5] : "alice");
