@@ -7,6 +7,7 @@
  * and a process only when its start time is the recorded one.
  *
  *	boot ID			of the kernel the numbers below belong to
+ *	up PID			who made it, and holds a lock on it
  *	child PID START NAME
  *	netns NAME
  *	dir PATH		made by us, removed at the end
@@ -271,6 +272,30 @@ static int remove_demo_dirs(struct up *up)
 		     0;
 }
 
+/* Whose record is it? A run with another run folder, and so another up.pid,
+ * may have our state folder: what it lives on is no leftover. */
+static int lock_record(struct up *up, int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char text[256] = "", *who;
+	ssize_t n;
+	int pid = 0;
+
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return up_fail("cannot lock %s/up.state: %s", up->opt.state,
+			       strerror(errno));
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	who = strstr(text, "\nup ");
+	if (who)
+		sscanf(who, "\nup %d", &pid);
+	return up_fail("%s is in use by the cordon up with pid %d; another "
+		       "one: --state DIR",
+		       up->opt.state, pid);
+}
+
 /* In an installation the last bundle and the state stay; a demo's go. */
 int up_leftovers_clear(struct up *up)
 {
@@ -278,9 +303,13 @@ int up_leftovers_clear(struct up *up)
 	FILE *f;
 
 	up_path(path, up->opt.state, "up.state");
-	f = fopen(path, "re");
+	f = fopen(path, "r+e");
 	if (!f)
 		return 0;
+	if (lock_record(up, fileno(f))) {
+		fclose(f);
+		return -1;
+	}
 	read_boot_id(boot, sizeof(boot));
 	while (fgets(line, sizeof(line), f)) {
 		sscanf(line, "boot %63s", was);
@@ -296,16 +325,23 @@ int up_leftovers_clear(struct up *up)
 static int open_record(struct up *up)
 {
 	char path[PATH_MAX], boot[64];
+	int fd;
 
 	up_path(path, up->opt.state, "up.state");
-	up->record = open(path,
-			  O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC |
-				  O_NOFOLLOW,
-			  0600);
-	if (up->record < 0)
+	fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+		  0600);
+
+	if (fd < 0)
+		return up_fail("cannot write %s: %s", path, strerror(errno));
+	if (lock_record(up, fd)) {
+		close(fd);
+		return -1;
+	}
+	up->record = fd;
+	if (ftruncate(fd, 0) < 0)
 		return up_fail("cannot write %s: %s", path, strerror(errno));
 	read_boot_id(boot, sizeof(boot));
-	up_record(up, "boot %s\n", boot);
+	up_record(up, "boot %s\nup %d\n", boot, (int)getpid());
 	return 0;
 }
 
