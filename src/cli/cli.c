@@ -6,6 +6,7 @@
 
 #include <cordon/version.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -253,7 +254,7 @@ static bool is_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-int cd_cli_main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct cd_cli cli = {.verb = ""};
 	int at = leading_options(&cli, argc, argv);
@@ -278,4 +279,21 @@ int cd_cli_main(int argc, char **argv)
 	cli.verb = c->name;
 	skip = at + (int)words_of(c->name) - 1;
 	return c->run(&cli, argc - skip, argv + skip);
+}
+
+/* Half an answer in a file on a full disk must not look like a whole one.
+ * Who closed the output wants none. */
+int cd_cli_main(int argc, char **argv)
+{
+	int code = run(argc, argv);
+	bool lost = ferror(stdout);
+
+	errno = 0;
+	if (fflush(stdout) != 0)
+		lost = lost || errno != EBADF;
+	if (!lost)
+		return code;
+	fprintf(stderr, "cordon: cannot write the output%s%s\n",
+		errno ? ": " : "", errno ? strerror(errno) : "");
+	return code == CD_EXIT_DONE ? CD_EXIT_REFUSED : code;
 }

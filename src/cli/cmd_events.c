@@ -170,7 +170,8 @@ static int turn(struct cd_cli *cli, const char *url, char *ret_next,
 		else
 			show(e);
 	}
-	fflush(stdout);
+	if (fflush(stdout) != 0)
+		return CD_EXIT_REFUSED; /* the end says why */
 	snprintf(ret_next, size, "%s", cd_cli_text(answer, "next"));
 	return 0;
 }
