@@ -108,13 +108,39 @@ static int parse_port(const char *text, const char *name, unsigned int least,
 	return 0;
 }
 
-/* Names go into a configuration file and into URLs. */
+/* Names go into a configuration file, into URLs and into certificates. */
 static bool domain_is_plain(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-");
+	const char *p = s;
 
-	return *s && s[n] == '\0' && n < 200 && *s != '.' && *s != '-' &&
-	       s[n - 1] != '.';
+	if (s[n] || n >= 200)
+		return false;
+	for (;; p++) {
+		size_t len = strcspn(p, ".");
+
+		if (len < 1 || len > 63 || *p == '-' || p[len - 1] == '-')
+			return false;
+		p += len;
+		if (!*p)
+			return true;
+	}
+}
+
+/* Two of our own sockets at one port would blame one another for it. */
+static int check_ports(const struct up *up)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", up->port);
+	if (up->port == up->http_port)
+		return usage("--port and --http-port are both", text);
+	if (up->port == up->tcp_port)
+		return usage("--port and --tcp-port are both", text);
+	snprintf(text, sizeof(text), "%u", up->tcp_port);
+	if (up->tcp_port && up->tcp_port == up->http_port)
+		return usage("--http-port and --tcp-port are both", text);
+	return 0;
 }
 
 /* Paths too; nginx's own quoting has no escape for all of them. */
@@ -141,7 +167,8 @@ static int check(struct up *up)
 	}
 	if (parse_port(o->port, "--port", 1, &up->port) ||
 	    parse_port(o->http_port, "--http-port", 0, &up->http_port) ||
-	    parse_port(o->tcp_port, "--tcp-port", 0, &up->tcp_port))
+	    parse_port(o->tcp_port, "--tcp-port", 0, &up->tcp_port) ||
+	    check_ports(up))
 		return -2;
 	if (o->workers &&
 	    (cd_str_parse_u64(cd_str_from(o->workers), &workers) < 0 ||

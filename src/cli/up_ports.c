@@ -207,7 +207,9 @@ static int bind_one(struct up *up, const char *addr, unsigned int port,
 		return up_fail("--listen takes at most %d addresses",
 			       UP_ADDRS_MAX);
 	if (parse_address(addr, port, &a) < 0)
-		return up_fail("--listen: '%s' is not an address", addr);
+		return up_fail("--listen: '%s' is not an address such as "
+			       "192.0.2.1, 0.0.0.0 or ::",
+			       addr);
 	fd = listen_on(&a);
 	if (fd == -EADDRINUSE)
 		return port_taken(up, role, port);
@@ -233,6 +235,15 @@ static int bind_address(struct up *up, const char *addr, bool optional)
 	return 0;
 }
 
+/* Is this address said once more further on? */
+static bool comes_again(struct cd_str one, struct cd_str rest)
+{
+	while (rest.ptr)
+		if (cd_str_equal(cd_str_split(rest, ',', &rest), one))
+			return true;
+	return false;
+}
+
 int up_ports_bind(struct up *up)
 {
 	struct cd_str rest = cd_str_from(up->opt.listen);
@@ -246,6 +257,8 @@ int up_ports_bind(struct up *up)
 	while (rest.ptr) {
 		struct cd_str one = cd_str_split(rest, ',', &rest);
 
+		if (comes_again(one, rest))
+			continue;
 		snprintf(addr, sizeof(addr), "%.*s", CD_STR_FMT(one));
 		if (bind_address(up, addr, false))
 			return -1;
