@@ -48,11 +48,16 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
     { "x-cluster-client-ip", 19, 0 },
     { "true-client-ip", 14, 0 },
     { "cf-connecting-ip", 16, 0 },
+    { "fastly-client-ip", 16, 0 },
+    { "x-originating-ip", 16, 0 },
+    { "x-azure-clientip", 16, 0 },
+    { "x-envoy-external-address", 24, 0 },
     { "x-host", 6, 0 },
 
     /* another path than the one that was decided */
     { "x-original-", 11, 1 },
     { "x-rewrite-url", 13, 0 },
+    { "x-envoy-original-path", 21, 0 },
 
     /* who, as other gateways say it */
     { "remote-", 7, 1 },
@@ -71,6 +76,14 @@ static ngx_http_cordon_forged_t  ngx_http_cordon_forged[] = {
     { "x-goog-iap-", 11, 1 },
     { "x-ms-client-principal", 21, 1 },
     { "tailscale-user-", 15, 1 },
+    { "x-amzn-oidc-", 12, 1 },
+    { "x-amzn-mtls-", 12, 1 },
+    { "x-consumer-", 11, 1 },
+    { "x-credential-identifier", 23, 0 },
+    { "x-vouch-", 8, 1 },
+    { "x-auth-user", 11, 1 },
+    { "x-token-subject", 15, 0 },
+    { "gap-auth", 8, 0 },
 
     { "traceparent", 11, 0 },
     { "proxy", 5, 0 },                          /* httpoxy */
