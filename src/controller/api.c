@@ -303,6 +303,61 @@ void cd_call_fail(struct cd_call *call, int err)
 	cd_call_error(call, 500, "INTERNAL", "%s", cd_strerror(err));
 }
 
+/* What a name that does not fit was meant to be, or nothing. */
+static const char *lower_name(const char *name, char out[CD_NAME_MAX + 1])
+{
+	size_t n = strlen(name);
+
+	if (n > CD_NAME_MAX)
+		return NULL;
+	for (size_t i = 0; i <= n; i++)
+		out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ?
+					name[i] - 'A' + 'a' :
+					name[i]);
+	return cd_name_is_valid(cd_str_make(out, n)) ? out : NULL;
+}
+
+bool cd_call_name_fits(struct cd_call *call, const char *what, const char *name)
+{
+	char quoted[160], lower[CD_NAME_MAX + 1];
+	const char *meant;
+
+	if (cd_name_is_valid(cd_str_from(name)))
+		return true;
+	meant = name ? lower_name(name, lower) : NULL;
+	cd_call_error(call, 400, "BAD_REQUEST",
+		      "%s cannot be the name of a %s: at most %d of a-z 0-9 . "
+		      "_ @ + -, beginning with a letter or digit%s%s%s",
+		      cd_quote(cd_str_from(name), quoted, sizeof(quoted)), what,
+		      CD_NAME_MAX, meant ? "; did you mean '" : "",
+		      meant ? meant : "", meant ? "'?" : "");
+	return false;
+}
+
+bool cd_call_names_fit(struct cd_call *call, const char *what, const char *key)
+{
+	json_t *list = json_object_get(call->body, key), *name;
+	size_t i;
+
+	json_array_foreach(list, i, name)
+	{
+		if (!cd_call_name_fits(call, what, json_string_value(name)))
+			return false;
+	}
+	return true;
+}
+
+bool cd_call_text_fits(struct cd_call *call, const char *key)
+{
+	const char *text = cd_body_text(call, key);
+
+	if (!text || strlen(text) <= CD_TEXT_MAX)
+		return true;
+	cd_call_error(call, 400, "BAD_REQUEST", "%s is longer than %d bytes",
+		      key, CD_TEXT_MAX);
+	return false;
+}
+
 /* An error told: 1; r otherwise. */
 static int told(struct cd_call *call, int r, const char *what, const char *name)
 {

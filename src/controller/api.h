@@ -67,6 +67,14 @@ int cd_call_person(struct cd_call *call, const char *name,
 int cd_call_device(struct cd_call *call, const char *name,
 		   struct cd_device *ret);
 
+/* May this name a person, a group or a device ("person": for the message)? A
+ * text of the body (email), is it short enough? false: an answer was given. */
+bool cd_call_name_fits(struct cd_call *call, const char *what,
+		       const char *name);
+bool cd_call_text_fits(struct cd_call *call, const char *key);
+/* Every name of a list in the body, when there is one. */
+bool cd_call_names_fit(struct cd_call *call, const char *what, const char *key);
+
 /* Members of a checked body; NULL or the default when absent. */
 const char *cd_body_text(const struct cd_call *call, const char *name);
 int64_t cd_body_int(const struct cd_call *call, const char *name, int64_t def);

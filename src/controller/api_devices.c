@@ -100,6 +100,7 @@ static void finish_device(struct cd_call *call, const char *action, int64_t id,
 		send_device(call, created ? 201 : 200, id);
 }
 
+/* 1: there is no such person, which was answered. */
 static int owner_id(struct cd_call *call, int64_t *ret_id)
 {
 	const char *owner = cd_body_text(call, "owner");
@@ -109,7 +110,7 @@ static int owner_id(struct cd_call *call, int64_t *ret_id)
 	*ret_id = 0;
 	if (!owner)
 		return 0;
-	r = cd_person_get(call->ctl, cd_str_from(owner), &p);
+	r = cd_call_person(call, owner, &p);
 	if (!r)
 		*ret_id = p.id;
 	return r;
@@ -121,10 +122,15 @@ void answer_devices_create(struct cd_call *call)
 	struct cd_str name = cd_str_from(cd_body_text(call, "name"));
 	json_t *attrs = json_object_get(call->body, "attributes");
 	int64_t id = 0, owner;
-	int r = cd_diag_new(&diag);
+	int r;
 
+	if (!cd_call_name_fits(call, "device", name.ptr))
+		return;
+	r = owner_id(call, &owner);
+	if (r > 0)
+		return; /* told */
 	if (!r)
-		r = owner_id(call, &owner);
+		r = cd_diag_new(&diag);
 	if (!r)
 		r = cd_ctl_begin(call->ctl);
 	if (r < 0) {

@@ -174,6 +174,15 @@ static bool is_subject_refused(struct cd_call *call)
 	return true;
 }
 
+/* false: an answer was given. */
+static bool is_body_good(struct cd_call *call)
+{
+	return cd_call_text_fits(call, "display") &&
+	       cd_call_text_fits(call, "email") &&
+	       cd_call_names_fit(call, "group", "groups") &&
+	       is_risk_good(call) && !is_subject_refused(call);
+}
+
 static int set_subject(struct cd_call *call, int64_t id)
 {
 	const char *subject = cd_body_text(call, "oidc_subject");
@@ -203,7 +212,7 @@ static int act_change(struct cd_call *call, struct cd_person *p)
 
 void answer_users_change(struct cd_call *call)
 {
-	if (is_risk_good(call) && !is_subject_refused(call))
+	if (is_body_good(call))
 		change(call, "user.change", act_change);
 }
 
@@ -219,7 +228,8 @@ void answer_users_enable(struct cd_call *call)
 
 void answer_users_groups(struct cd_call *call)
 {
-	change(call, "user.groups", act_groups);
+	if (is_body_good(call))
+		change(call, "user.groups", act_groups);
 }
 
 void answer_users_delete(struct cd_call *call)
@@ -410,7 +420,8 @@ void answer_users_create(struct cd_call *call)
 	struct creation *c;
 	int r;
 
-	if (is_subject_refused(call))
+	if (!cd_call_name_fits(call, "person", cd_body_text(call, "name")) ||
+	    !is_body_good(call))
 		return;
 	c = calloc(1, sizeof(*c));
 	if (!c) {
@@ -600,11 +611,8 @@ void answer_groups_create(struct cd_call *call)
 	int64_t n;
 	int r;
 
-	if (!cd_name_is_valid(name)) {
-		cd_call_fail(call, -EINVAL);
-		return;
-	}
-	if (!all_exist(call, "members"))
+	if (!cd_call_name_fits(call, "group", name.ptr) ||
+	    !all_exist(call, "members"))
 		return;
 	r = cd_ctl_begin(call->ctl);
 	if (r < 0) {
