@@ -11,6 +11,7 @@
 
 #include "controller/ctl.h"
 #include "controller/keys_main.h"
+#include "sys/drop.h"
 #include "sys/log.h"
 
 static void print_help(FILE *out)
@@ -47,7 +48,9 @@ static int serve(int argc, char **argv, struct cd_diag *diag)
 		return 2;
 	cd_log_init("cordond", CD_LOG_L_INFO);
 	raise_file_limit();
-	r = cd_ctl_new(&opt, diag, &ctl);
+	r = cd_process_harden(); /* passwords pass through */
+	if (!r)
+		r = cd_ctl_new(&opt, diag, &ctl);
 	if (!r)
 		r = cd_ctl_run(ctl);
 	return r < 0 ? 1 : 0;

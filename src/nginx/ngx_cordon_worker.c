@@ -62,6 +62,23 @@ ngx_cordon_tie_to_master(ngx_cycle_t *cycle)
 }
 
 
+/*
+ * Keys of served names, passwords and sessions are in this memory. A core that
+ * is piped to a program (core_pattern) is made whatever RLIMIT_CORE says, and
+ * nginx allows cores when it gives up root.
+ */
+static void
+ngx_cordon_no_core(ngx_cycle_t *cycle)
+{
+    if (ngx_process == NGX_PROCESS_WORKER
+        && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,
+                      "cordon: prctl(PR_SET_DUMPABLE) failed");
+    }
+}
+
+
 ngx_int_t
 ngx_cordon_worker_init(ngx_cordon_worker_t *w, ngx_str_t *run, const char *pep,
     ngx_cycle_t *cycle)
@@ -73,6 +90,7 @@ ngx_cordon_worker_init(ngx_cordon_worker_t *w, ngx_str_t *run, const char *pep,
     w->pep = pep;
 
     ngx_cordon_tie_to_master(cycle);
+    ngx_cordon_no_core(cycle);
 
     if (getrandom(w->random, sizeof(w->random), 0)
         != (ssize_t) sizeof(w->random))
