@@ -91,12 +91,18 @@ static int talk(const struct login *l, const char *path, struct cd_str body,
 		.content_type = body.len ? "application/x-pem-file" : NULL,
 		.answer_max = CHAIN_MAX,
 	};
+	/* curl quotes what a server's certificate says */
+	struct cd_buf why cd_auto(cd_buf_done) = {0};
 
 	snprintf(url, sizeof(url), "%.500s%.400s", l->url, path);
 	if (!cd_httpc_run(&q, answer))
 		return 0;
+	cd_buf_init(&why, 4096);
+	cd_cli_put_safe(&why,
+			cd_str_from(answer->why[0] ? answer->why :
+						     cd_strerror(answer->err)));
 	fprintf(stderr, "cordon login: %s: %s\n", l->url,
-		answer->why[0] ? answer->why : cd_strerror(answer->err));
+		why.data ? why.data : "");
 	return CD_EXIT_UNREACHABLE;
 }
 
