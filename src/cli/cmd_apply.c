@@ -5,13 +5,44 @@
 #include "base/time.h"
 #include "cli/policy_files.h"
 
+/* Not a word but blanks and comments. */
+static bool is_silent(struct cd_str text)
+{
+	while (text.ptr) {
+		struct cd_str line = cd_str_split(text, '\n', &text);
+		size_t i = 0;
+
+		while (i < line.len && strchr(" \t\r", line.ptr[i]))
+			i++;
+		if (i < line.len && line.ptr[i] != '#')
+			return false;
+	}
+	return true;
+}
+
+/* What makes the text failed, and left nothing: in force it would cut
+ * everybody. Who means that says so. */
+static bool says_something(struct cd_cli *cli,
+			   const struct cd_policy_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (!is_silent(files->sources[i].text))
+			return true;
+	cd_cli_fail(cli,
+		    "%s says nothing; a policy that lets nobody anywhere says "
+		    "'version 1'",
+		    files->n == 1 ? files->sources[0].name : "the policy");
+	return false;
+}
+
 /* The named files as the API takes them; NULL: told. */
 static json_t *read_files(struct cd_cli *cli, int n, char **paths)
 {
 	struct cd_policy_files files = {NULL, 0};
 	json_t *list = NULL;
 
-	if (cd_policy_files_read(cli, paths, (size_t)n, &files) == 0) {
+	if (cd_policy_files_read(cli, paths, (size_t)n, &files) == 0 &&
+	    says_something(cli, &files)) {
 		list = json_array();
 		for (size_t i = 0; i < files.n; i++)
 			json_array_append_new(
