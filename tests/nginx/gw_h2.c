@@ -23,16 +23,9 @@
 
 #include <openssl/ssl.h>
 
-#define BLOCK_MAX 16000 /* below the smallest frame that peers take */
+#include "gw_frames.h"
+
 #define BODY_MAX 65536
-
-enum { DATA = 0, HEADERS = 1, RESET = 3, SETTINGS = 4, GOAWAY = 7, CONT = 9 };
-enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8 };
-
-struct block {
-	uint8_t p[BLOCK_MAX];
-	size_t len;
-};
 
 static SSL *ssl;
 
@@ -60,82 +53,12 @@ static void get(void *p, size_t len)
 }
 
 /* ---- what goes out ------------------------------------------------------ */
-static void add(struct block *b, uint8_t byte)
-{
-	if (b->len == BLOCK_MAX)
-		exit(2);
-	b->p[b->len++] = byte;
-}
-
-/* An integer of RFC 7541, 5.1, with a prefix of seven bits; no Huffman. */
-static void add_string(struct block *b, const uint8_t *p, size_t len)
-{
-	size_t rest = len;
-
-	if (rest < 127) {
-		add(b, (uint8_t)rest);
-	} else {
-		add(b, 127);
-		for (rest -= 127; rest > 127; rest >>= 7)
-			add(b, (uint8_t)(rest | 128));
-		add(b, (uint8_t)rest);
-	}
-	while (len--)
-		add(b, *p++);
-}
-
-/* Up to `end`, with its escapes. */
-static void add_text(struct block *b, const char *p, const char *end)
-{
-	static uint8_t out[BLOCK_MAX];
-	size_t n = 0;
-
-	while (p < end && n < sizeof(out)) {
-		char hex[3] = {0};
-
-		if (*p != '\\' || end - p < 2) {
-			out[n++] = (uint8_t)*p++;
-		} else if (p[1] == 'x' && end - p >= 4) {
-			memcpy(hex, p + 2, 2);
-			out[n++] = (uint8_t)strtoul(hex, NULL, 16);
-			p += 4;
-		} else {
-			out[n++] = p[1] == 'r' ? '\r' :
-				   p[1] == 'n' ? '\n' :
-						 '\\';
-			p += 2;
-		}
-	}
-	add_string(b, out, n);
-}
-
-static void add_field(struct block *b, const char *field)
-{
-	/* a pseudo-header begins with a colon */
-	const char *colon = *field ? strstr(field + 1, ": ") : NULL;
-
-	if (!colon)
-		exit(2);
-	add(b, 0); /* literal, never seen before, not kept */
-	add_text(b, field, colon);
-	add_text(b, colon + 2, colon + strlen(colon));
-}
-
 static void put_frame(uint8_t type, uint8_t flags, uint32_t stream,
 		      const void *p, size_t len)
 {
-	uint8_t out[9 + BLOCK_MAX] = {(uint8_t)(len >> 16),
-				      (uint8_t)(len >> 8),
-				      (uint8_t)len,
-				      type,
-				      flags,
-				      0,
-				      0,
-				      0,
-				      (uint8_t)stream};
+	uint8_t out[FRAME_HEAD + BLOCK_MAX];
 
-	memcpy(out + 9, p, len);
-	put(out, 9 + len);
+	put(out, frame_make(out, type, flags, stream, p, len));
 }
 
 static void put_block(const struct block *b, bool split, uint8_t flags)
@@ -160,9 +83,9 @@ static void request(int n, char **args)
 		else if (!strcmp(args[i], "--data") && i + 1 < n && n_data < 16)
 			data[n_data++] = args[++i];
 		else if (!strcmp(args[i], "--trailer") && i + 1 < n)
-			add_field(&trailer, args[++i]);
+			block_add(&trailer, args[++i]);
 		else
-			add_field(&head, args[i]);
+			block_add(&head, args[i]);
 	}
 	put("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
 	put_frame(SETTINGS, 0, 0, "", 0);
@@ -176,27 +99,6 @@ static void request(int n, char **args)
 }
 
 /* ---- what comes back ---------------------------------------------------- */
-
-/* The status is the first field; before it the size of a table may stand. */
-static int status_of(const uint8_t *p, size_t len)
-{
-	static const int indexed[] = {200, 204, 206, 304, 400, 404, 500};
-
-	while (len && (*p & 0xe0) == 0x20)
-		p++, len--;
-	if (len && *p >= 0x88 && *p <= 0x8e)
-		return indexed[*p - 0x88];
-	/* a literal whose name is that of the eighth entry */
-	if (len >= 5 && (*p & 0x0f) == 8 && p[1] == 3)
-		return (p[2] - '0') * 100 + (p[3] - '0') * 10 + p[4] - '0';
-	return 0;
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
 
 static void read_answer(void)
 {
@@ -213,15 +115,15 @@ static void read_answer(void)
 		if (h[3] == SETTINGS && !(h[4] & ACK))
 			put_frame(SETTINGS, ACK, 0, "", 0);
 		if (h[3] == RESET && len == 4) {
-			printf("reset %u\n", u32(p));
+			printf("reset %u\n", frame_u32(p));
 			return;
 		}
 		if (h[3] == GOAWAY && len >= 8) {
-			printf("goaway %u\n", u32(p + 4));
+			printf("goaway %u\n", frame_u32(p + 4));
 			return;
 		}
 		if (h[3] == HEADERS && !told) {
-			printf("status %d\n", status_of(p, len));
+			printf("status %d\n", frame_status(p, len));
 			told = true;
 		}
 		if (h[3] == DATA && !(h[4] & PADDED))
