@@ -6,9 +6,9 @@
  *
  *	anything        200, the body is the head of the request as received,
  *	                byte for byte, after a line "NAME"
- *	.../sse         text/event-stream that never ends: one event, then one
+ *	.../sse, ?sse   text/event-stream that never ends: one event, then one
  *	                more every 100 ms
- *	.../ws          a WebSocket that sends back what it is sent, frame bytes
+ *	.../ws, ?ws     a WebSocket that sends back what it is sent, frame bytes
  *	                unmasked
  *	.../switch      101, whether asked for or not, and then a line
  *	.../slow        200 after 300 ms
@@ -130,6 +130,17 @@ static bool path_ends(const char *head, const char *tail)
 	return path && len >= n && !strncmp(path + 1 + len - n, tail, n);
 }
 
+/* By the end of its path, or by all of its query. */
+static bool wants(const char *head, const char *tail)
+{
+	const char *query = strchr(head, '?');
+	size_t n = strlen(tail) - 1;
+
+	return path_ends(head, tail) ||
+	       (query && query < strchr(head, '\r') &&
+		!strncmp(query + 1, tail + 1, n) && query[1 + n] == ' ');
+}
+
 static void answer_only(int fd, const char *head)
 {
 	char tail[64];
@@ -148,14 +159,14 @@ static bool answer(int fd, struct client *c, size_t head_len)
 	bool keep = true;
 
 	c->head[head_len] = '\0';
-	if (path_ends(c->head, "/ws") && header(c->head, "Upgrade")) {
+	if (wants(c->head, "/ws") && header(c->head, "Upgrade")) {
 		answer_ws(fd, c);
 	} else if (path_ends(c->head, "/switch")) {
 		c->mode = ECHO_BYTES;
 		says(fd, "HTTP/1.1 101 Switching Protocols\r\n"
 			 "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 			 "switched\n");
-	} else if (path_ends(c->head, "/sse")) {
+	} else if (wants(c->head, "/sse")) {
 		c->mode = SSE;
 		says(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"
 			 "\r\nConnection: close\r\n\r\ndata: first\n\n");
