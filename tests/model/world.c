@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/sha.h>
@@ -22,17 +23,20 @@ const char *const w_change_names[W_CHANGES] = {
 	"revoke",  "remove", "session",	    "step up", "table",
 	"time",	   "forth",  "back",	    "nothing"};
 
-static const struct cd_table_limits limits = {W_SESSIONS, 16, 16};
+static const struct cd_table_limits limits = {4 * W_SESSIONS, 16, 16};
+static bool real; /* a clock and a directory of others */
+static const uint8_t (*cert_keys)[SHA256_DIGEST_LENGTH];
+static int cert_count;
 static struct cd_control *control;
 static struct cd_table *table;
 static uint64_t serial;
 
 /* ---- the run directory -------------------------------------------------- */
-static char run[64];
+static char run[96];
 
 static const char *in_run(const char *name)
 {
-	static char path[128];
+	static char path[160];
 
 	snprintf(path, sizeof(path), "%s/%s", run, name);
 	return path;
@@ -65,10 +69,30 @@ const char *world_run(void)
 	return run;
 }
 
+void world_real(const char *dir, const uint8_t (*certs)[32], int n)
+{
+	real = true;
+	cert_keys = certs;
+	cert_count = n;
+	cd_assert((size_t)snprintf(run, sizeof(run), "%s", dir) < sizeof(run));
+	cd_assert(!cd_control_create(in_run("shm/control"), 0644, &control));
+}
+
+void world_clock(struct world *w)
+{
+	struct timespec ts;
+	int64_t before = w->now;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	w->now = ts.tv_sec;
+	if (before && w->now > before)
+		w->lived += w->now - before;
+}
+
 /* ---- the policy --------------------------------------------------------- */
 static bool spill(struct cd_str bytes)
 {
-	char new[128];
+	char new[160];
 	FILE *f;
 
 	snprintf(new, sizeof(new), "%s", in_run("policy/new"));
@@ -113,6 +137,11 @@ static void bend(struct m_rule *u, struct rng *r)
 	static const int subjects[] = {SUB_ANY, SUB_PEOPLE, SUB_GROUP,
 				       SUB_USER};
 
+	/* of what a clock turns, something else in the place */
+	for (int i = 0; i < u->n_when && real; i++)
+		if (u->when[i].kind == N_ATOM && u->when[i].atom == A_TIME)
+			u->when[i].atom = A_SRC_FEED;
+
 	u->no_upload = false;
 	u->record_required &= rng_chance(r, 1, 5);
 	u->until *= rng_chance(r, 1, 3);
@@ -140,7 +169,7 @@ static void bend(struct m_rule *u, struct rng *r)
 		u->n_when = 0;
 	if (!u->deny && rng_chance(r, 1, 2)) {
 		u->on_change = 1 + (int)rng_below(r, 2);
-		u->drain = 1 + (int)rng_below(r, 240);
+		u->drain = (real ? 60 : 1) + (int)rng_below(r, 240);
 	}
 }
 
@@ -166,6 +195,35 @@ static int try_policy(struct world *w, const struct m_policy *p)
 	return err;
 }
 
+/* With a real gateway a look costs a thousand times as much: there each app is
+ * open to somebody, and no deny is without a condition. */
+static void soften(struct m_policy *p, struct rng *r)
+{
+	static const int subjects[] = {SUB_ANY, SUB_PEOPLE, SUB_GROUP,
+				       SUB_GROUP};
+
+	for (int i = 0; i < W_APPS; i++) {
+		struct m_rule *u = &p->rules[i];
+
+		if (i >= p->n_rules)
+			rule_random(u, i, r);
+		u->deny = false;
+		u->mode = u->until = u->n_from_except = u->n_to_except = 0;
+		u->record_required = false;
+		u->posture = -1;
+		u->port = 0;
+		u->n_from = u->n_to = 1;
+		u->from[0].kind = subjects[rng_below(r, 4)];
+		u->to[0] = (struct m_item){OBJ_APP, .index = i, .path = -1};
+		if (rng_chance(r, 2, 3))
+			u->n_when = 0;
+	}
+	p->n_rules = CD_MAX(p->n_rules, W_APPS);
+	for (int i = W_APPS; i < p->n_rules; i++)
+		if (p->rules[i].n_when == 0)
+			p->rules[i].deny = false;
+}
+
 static void policy_random(struct world *w)
 {
 	struct m_policy all, p;
@@ -173,6 +231,8 @@ static void policy_random(struct world *w)
 	m_policy_random(&all, w->r);
 	for (int i = 0; i < all.n_rules; i++)
 		bend(&all.rules[i], w->r);
+	if (real)
+		soften(&all, w->r);
 	if (try_policy(w, &all) != 1)
 		return;
 	p = all;
@@ -187,6 +247,25 @@ static void policy_random(struct world *w)
 		}
 		engine_done(&e);
 	}
+	if (try_policy(w, &p))
+		w->broken = true;
+}
+
+void world_policy(struct world *w)
+{
+	policy_random(w);
+}
+
+static void policy_open(struct world *w)
+{
+	struct m_policy p = {.n_rules = 1};
+	struct m_rule *u = &p.rules[0];
+
+	snprintf(u->name, sizeof(u->name), "open");
+	u->n_from = u->n_to = 1;
+	u->from[0].kind = SUB_ANY;
+	u->to[0] = (struct m_item){.kind = OBJ_ANY, .path = -1};
+	u->posture = -1;
 	if (try_policy(w, &p))
 		w->broken = true;
 }
@@ -280,6 +359,14 @@ static void put_device(struct world *w, int i)
 	w->broken |= d->there && cd_table_device_put(table, &row) != 0;
 }
 
+static void key_of(const struct w_session *s, uint8_t key[CD_SESSION_KEY_LEN])
+{
+	if (s->cert >= 0)
+		memcpy(key, cert_keys[s->cert], CD_SESSION_KEY_LEN);
+	else
+		SHA256((const unsigned char *)s->token, strlen(s->token), key);
+}
+
 static void put_session(struct world *w, int i)
 {
 	const struct w_session *s = &w->sessions[i];
@@ -296,7 +383,7 @@ static void put_session(struct world *w, int i)
 
 	if (!s->there)
 		return;
-	SHA256((const unsigned char *)s->token, strlen(s->token), row.key);
+	key_of(s, row.key);
 	if (s->app < 2) /* that of a certificate is of no app */
 		row.app = cd_str_from(m_apps[s->app].name);
 	if (s->device >= 0 && w->devices[s->device].there)
@@ -311,9 +398,53 @@ static void drop_session(struct world *w, int i)
 
 	if (!s->there)
 		return;
-	SHA256((const unsigned char *)s->token, strlen(s->token), key);
+	key_of(s, key);
 	s->there = false;
 	w->broken |= cd_table_session_remove(table, key) != 0;
+}
+
+static struct cd_session_row canary_row(const struct world *w, int i)
+{
+	char token[24];
+	struct cd_session_row row = {.id = 1000000 + (uint64_t)i,
+				     .subject = cd_str_from("canary"),
+				     .app = cd_str_from(m_apps[0].name),
+				     .created = (uint32_t)w->now,
+				     .last_seen = (uint32_t)w->now,
+				     .state = CD_SESSION_LIVE};
+
+	snprintf(token, sizeof(token), "canary-%d", i);
+	SHA256((const unsigned char *)token, strlen(token), row.key);
+	return row;
+}
+
+static void put_canaries(struct world *w)
+{
+	const struct cd_subject_row who = {.name = cd_str_from("canary"),
+					   .best_factor = -1};
+
+	w->broken |= cd_table_subject_put(table, &who) != 0;
+	for (int i = w->dead; i < w->canaries; i++) {
+		struct cd_session_row row = canary_row(w, i);
+
+		w->broken |= cd_table_session_put(table, &row) != 0;
+	}
+}
+
+void world_canaries(struct world *w, int n)
+{
+	w->canaries = n;
+	put_canaries(w);
+	cd_control_bump(&control->change_gen);
+}
+
+int world_canary_ends(struct world *w)
+{
+	struct cd_session_row row = canary_row(w, w->dead);
+
+	w->broken |= cd_table_session_remove(table, row.key) != 0;
+	cd_control_bump(&control->change_gen);
+	return w->dead++;
 }
 
 /* A worker remembers uses by their place in the table: of another table it
@@ -327,7 +458,7 @@ static void put_table(struct world *w)
 		s->used = 0;
 	}
 	cd_table_free(&table);
-	w->broken |= cd_table_create(in_run("shm/sessions"), &limits, 0600,
+	w->broken |= cd_table_create(in_run("shm/sessions"), &limits, 0644,
 				     &table) != 0;
 	for (int i = 0; i < M_USERS; i++)
 		put_person(w, i);
@@ -335,6 +466,8 @@ static void put_table(struct world *w)
 		put_device(w, i);
 	for (int i = 0; i < w->n_sessions; i++)
 		put_session(w, i);
+	if (w->canaries)
+		put_canaries(w);
 	w->broken |= cd_table_publish(table) != 0;
 	cd_control_bump(&control->table_gen);
 }
@@ -362,8 +495,18 @@ static void device_random(struct world *w, int i)
 
 	d->managed = CD_MIN(below(w, 7) - 1, 1);
 	d->encrypted = below(w, 3) - 1;
-	d->os_age = below(w, 6) ? below(w, 45) * DAY : -1;
+	d->os_age = below(w, 6) ? below(w, 45) * DAY + DAY / 2 * real : -1;
 	d->vouched_at = w->now;
+}
+
+/* Minutes away from what rules ask for, so that seconds make no difference. */
+static void set_ages(struct world *w, struct w_session *s)
+{
+	static const int minutes[] = {4, 30, 300, 1000};
+
+	s->created = w->now - minutes[below(w, 4)] * 60 - 30;
+	s->auth_time = below(w, 5) ? w->now - minutes[below(w, 4)] * 60 - 30 :
+				     0;
 }
 
 /* Of somebody who is there; false: there are enough sessions. */
@@ -379,10 +522,19 @@ static bool session_random(struct world *w)
 	s->revoked = false;
 	s->user = user;
 	s->app = below(w, W_APPS);
+	s->cert = -1;
+	if (real && s->app == 2) {
+		if (w->n_certs == cert_count)
+			s->app = 0;
+		else
+			s->cert = w->n_certs++;
+	}
 	s->device = below(w, W_DEVICES + 1) - 1;
 	s->mfa_kind = below(w, 4);
 	s->created = w->now - below(w, 60) * 60;
 	s->auth_time = below(w, 5) ? s->created - below(w, 800) * 60 : 0;
+	if (real)
+		set_ages(w, s);
 	s->expires = below(w, 2) ? w->now + (1 + below(w, 24)) * HOUR : 0;
 	s->idle = below(w, 3) ? 0 : (1 + below(w, 48)) * HOUR / 2;
 	s->told = w->now;
@@ -445,7 +597,7 @@ void world_used(struct world *w, struct w_session *s)
 	s->used = w->now;
 	if (below(w, 2))
 		return;
-	SHA256((const unsigned char *)s->token, strlen(s->token), key);
+	key_of(s, key);
 	w->broken |= cd_table_session_seen(table, key, (uint32_t)w->now) != 0;
 	s->told = CD_MAX(s->told, w->now);
 }
@@ -551,6 +703,9 @@ enum w_change world_change(struct world *w)
 
 	while (dice >= often[change])
 		dice -= often[change++];
+	if (real &&
+	    (change == W_SHORT || (change >= W_TIME && change <= W_BACK)))
+		change = W_GROUPS;
 	if (change <= W_SHORT)
 		change_policy(w, (enum w_change)change);
 	else if (change <= W_GONE)
@@ -575,6 +730,8 @@ void world_new(struct world *w, struct rng *r)
 	memset(w, 0, sizeof(*w));
 	w->r = r;
 	w->now = START + below(w, 7) * DAY + below(w, 24) * HOUR;
+	if (real)
+		world_clock(w);
 	w->not_after = w->now + 90 * DAY;
 	w->steady = DAY;
 	(void)world_run();
@@ -586,7 +743,10 @@ void world_new(struct world *w, struct rng *r)
 	}
 	for (int i = 0; i < 12; i++)
 		(void)session_random(w);
-	policy_random(w);
+	if (real)
+		policy_open(w);
+	else
+		policy_random(w);
 	put_table(w);
 }
 

@@ -30,6 +30,7 @@ struct w_device {
 struct w_session {
 	char token[24];
 	bool there, revoked;
+	int cert; /* known by this client certificate; -1: by its token */
 	int user, app, device; /* device -1: none */
 	int mfa_kind;
 	int64_t created, auth_time; /* auth_time 0: never */
@@ -71,11 +72,29 @@ struct world {
 	struct w_person people[M_USERS];
 	struct w_device devices[W_DEVICES];
 	struct w_session sessions[W_SESSIONS];
-	int n_sessions;
+	int n_sessions, n_certs; /* certificates in use */
+	int canaries, dead; /* the first ones are dead */
 	unsigned long refused; /* rules that the checker did not take */
 	bool broken; /* something could not be written */
 };
 
+/*
+ * Before world_new(), for a gateway with a clock of its own: the run directory
+ * is this one, in which an agent's folders are; the world's time is this
+ * machine's, and none of what it says turns by the clock for some minutes.
+ * The first policy lets everybody do everything. Sessions of TCP apps are known
+ * by the `n` certificates whose SHA-256 are given.
+ */
+void world_real(const char *dir, const uint8_t (*certs)[32], int n);
+/* Reads the clock. */
+void world_clock(struct world *w);
+/* Another policy, as W_POLICY makes it. */
+void world_policy(struct world *w);
+/* Sessions "canary-N" that no change touches, N below `n`, of app payroll; and
+ * the end of the next one: when a connection that showed it is closed, the
+ * gateway has looked at all that was changed before. */
+void world_canaries(struct world *w, int n);
+int world_canary_ends(struct world *w);
 /* The run directory, made at the first call and gone at exit. */
 const char *world_run(void);
 void world_new(struct world *w, struct rng *r);
