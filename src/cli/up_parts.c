@@ -6,6 +6,7 @@
  * state/log, cut when it has grown, so that no pipe of ours can hold up a
  * child.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "cli/up.h"
 #include "sys/conf.h"
+#include "sys/file.h"
 #include "token/broker_proto.h"
 #include "token/x509.h"
 
@@ -26,6 +28,7 @@
 #define TAIL 600
 #define TRUST_MAX 65536
 #define CERTS_MAX 32 /* of the agent */
+#define CERT_BYTES_MAX 65536
 
 int up_log_open(struct up *up, const char *name)
 {
@@ -303,6 +306,56 @@ static int put_certificates(struct up *up, const char **argv, size_t *n)
 	return 0;
 }
 
+/* Is it of our CA, whose certificate stands behind the leaf? Of a file that
+ * cordon.conf still names, the agent decides. */
+static bool belongs(const char *path, const char *name, struct cd_str ca,
+		    const char **argv)
+{
+	char *pem = NULL, host[PATH_MAX];
+	size_t len = 0;
+	bool ours;
+
+	snprintf(host, sizeof(host), "%s%.*s=", *name == '_' ? "*" : "",
+		 (int)(strlen(name) - strlen(".pem") - (*name == '_')),
+		 name + (*name == '_'));
+	for (; *argv; argv++)
+		if (!strncmp(*argv, host, strlen(host)))
+			return true;
+	if (cd_file_read(path, CERT_BYTES_MAX, &pem, &len) < 0)
+		return false;
+	ours = memmem(pem, len, ca.ptr, ca.len) != NULL;
+	cd_wipe(pem, len);
+	free(pem);
+	return ours;
+}
+
+/* What an earlier start left in run/tls is served as long as it is fresh:
+ * not what came from a file that is no longer named, nor from another CA. */
+static void drop_foreign(struct up *up, const char **argv)
+{
+	char dir[PATH_MAX], path[PATH_MAX], *ca = NULL;
+	struct dirent *e;
+	size_t len = 0;
+	DIR *d;
+
+	up_path(path, up->opt.state, "keys/server-ca.pem");
+	if (cd_file_read(path, CERT_BYTES_MAX, &ca, &len) < 0)
+		return;
+	d = opendir(up_path(dir, up->opt.run, "tls"));
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+
+		if (n <= 4 || strcmp(e->d_name + n - 4, ".pem") != 0)
+			continue;
+		up_path(path, dir, "%s", e->d_name);
+		if (!belongs(path, e->d_name, cd_str_make(ca, len), argv))
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+	free(ca);
+}
+
 static int start_agent(struct up *up)
 {
 	const char **argv = cd_calloc(24 + 2 * CERTS_MAX, sizeof(*argv));
@@ -321,6 +374,7 @@ static int start_agent(struct up *up)
 	argv[n++] = keep("%u:%u", up->ids[UP_AGENT].uid, up->ids[UP_AGENT].gid);
 	if (put_certificates(up, argv, &n))
 		return -1;
+	drop_foreign(up, argv);
 	s.spawn.argv = argv;
 	s.spawn.as_root = true;
 	s.ctx = keep("%s/shm/sessions", up->opt.run);
