@@ -62,13 +62,20 @@ static size_t room(const struct cd_event_encoder *e)
 	return used < e->cap ? e->cap - used : 0;
 }
 
+/* Has a field of n bytes room? Of one without any, its header has to fit. */
+static bool fits(const struct cd_event_encoder *e, size_t n)
+{
+	return n <= CD_EVENT_MAX &&
+	       e->len + FIELD_HEADER + n + RESERVE <= e->cap;
+}
+
 /* A field of n bytes, its header written; NULL when it does not fit. */
 static unsigned char *field(struct cd_event_encoder *e, unsigned int id,
 			    size_t n)
 {
 	unsigned char *p = e->p + e->len;
 
-	if (n > room(e)) {
+	if (!fits(e, n)) {
 		e->truncated = true;
 		return NULL;
 	}

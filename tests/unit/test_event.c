@@ -225,6 +225,34 @@ TEST(what_does_not_fit_is_told)
 	}
 }
 
+/* Nothing to put, where not even a field's header has room any more. */
+TEST(a_full_record_takes_no_empty_field)
+{
+	unsigned char *after = mem + 96;
+	struct cd_event_encoder e;
+	struct cd_event event;
+	char big[64];
+	size_t len;
+
+	memset(big, 'x', sizeof(big));
+	for (size_t n = 1; n <= sizeof(big); n++) {
+		memset(mem, 0xee, sizeof(mem));
+		cd_event_begin(&e, mem, 96, CD_EVENT_DECISION, 1, NOW);
+		cd_event_put_str(&e, CD_EVENT_F_PATH, cd_str_make(big, n));
+		for (int i = 0; i < 20; i++) {
+			cd_event_put_str(&e, CD_EVENT_F_HOST, CD_STR(""));
+			cd_event_put_names(&e, CD_EVENT_F_HOST, NULL, 0);
+			cd_event_put_bytes(&e, CD_EVENT_F_HOST, NULL, 0);
+		}
+		len = cd_event_end(&e);
+		ok_true(len <= 96);
+		for (size_t i = 0; i < 32; i++)
+			ok_eq_uint(after[i], 0xee);
+		event = decoded(CD_MIN(len, (size_t)96));
+		ok_eq_str(text_of(&event, "truncated"), "true");
+	}
+}
+
 TEST(text_is_cut_between_characters)
 {
 	char umlauts[2 * CD_EVENT_TEXT_MAX];
