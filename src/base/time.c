@@ -133,6 +133,12 @@ static bool take_char(struct cd_str *s, char c)
 	return true;
 }
 
+/* Every instant of the year fits nanoseconds in 64 bits. */
+static bool is_year(int64_t year)
+{
+	return year >= 1678 && year <= 2261;
+}
+
 static bool take_date(struct cd_str *s, int64_t *ret_days)
 {
 	unsigned int y, m, d;
@@ -141,7 +147,7 @@ static bool take_date(struct cd_str *s, int64_t *ret_days)
 	    !take_digits(s, 2, &m) || !take_char(s, '-') ||
 	    !take_digits(s, 2, &d))
 		return false;
-	if (y < 1678 || y > 2261 || m < 1 || m > 12 || d < 1 ||
+	if (!is_year(y) || m < 1 || m > 12 || d < 1 ||
 	    d > cd_month_days((int32_t)y, m))
 		return false;
 	*ret_days = cd_civil_days((int32_t)y, m, d);
@@ -199,7 +205,7 @@ static bool take_offset(struct cd_str *s, int64_t *ret_seconds)
 
 int cd_rfc3339_parse(struct cd_str s, int64_t *ret_ns)
 {
-	int64_t days, fraction, offset;
+	int64_t days, fraction, offset, seconds;
 	unsigned int h, m, sec;
 
 	if (!take_date(&s, &days) ||
@@ -211,10 +217,12 @@ int cd_rfc3339_parse(struct cd_str s, int64_t *ret_ns)
 		return -EINVAL;
 	if (!take_fraction(&s, &fraction) || !take_offset(&s, &offset) || s.len)
 		return -EINVAL;
-	*ret_ns = (days * CD_S_PER_DAY + (int64_t)(h * 3600 + m * 60 + sec) -
-		   offset) *
-			  CD_NS_PER_S +
-		  fraction;
+	seconds = days * CD_S_PER_DAY + (int64_t)(h * 3600 + m * 60 + sec) -
+		  offset;
+	/* an offset may lead into a year that is not read again */
+	if (!is_year(cd_civil_make(seconds).year))
+		return -EINVAL;
+	*ret_ns = seconds * CD_NS_PER_S + fraction;
 	return 0;
 }
 

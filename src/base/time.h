@@ -47,7 +47,8 @@ int cd_date_parse(struct cd_str s, int64_t *ret_days);
 
 /* RFC 3339 date-time with any offset and up to nine fraction digits (further
  * ones are cut). A leap second is the first instant of the next minute.
- * Nanoseconds since 1970 UTC; -EINVAL. */
+ * Nanoseconds since 1970 UTC; -EINVAL. In UTC as well the year is 1678 to
+ * 2261, so that what was read can be written and read again. */
 int cd_rfc3339_parse(struct cd_str s, int64_t *ret_ns);
 /* "2026-11-23T18:56:29Z", with nine fraction digits when there is a
  * fraction. Returns the length. */
